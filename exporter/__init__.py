@@ -1,0 +1,1 @@
+"""jouled: energy and carbon of every job on a cluster, for Prometheus."""

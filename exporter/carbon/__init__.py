@@ -1,0 +1,1 @@
+"""Edge in: how dirty a kilowatt-hour is."""

@@ -1,0 +1,66 @@
+"""What the daemon asks of the world; the edges implement these by shape.
+
+A source is read by one worker thread, once a tick, with a deadline. It keeps
+its files open, takes the time of each reading itself, and says what happened by
+raising one of ``exporter.core.errors``: the sampler turns that into a status.
+"""
+
+from typing import Protocol, TypeVar
+
+from exporter.core.model import (
+    Intensity,
+    NodeUsage,
+    Reading,
+    SourceInfo,
+    WorkloadsReading,
+)
+from exporter.core.units import Seconds
+
+ReadT_co = TypeVar("ReadT_co", covariant=True)
+
+
+class Source(Protocol[ReadT_co]):
+    """Anything read once a tick."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What it is; ``name`` does not change, the rest may."""
+
+    def read(self) -> ReadT_co:
+        """Read once.
+
+        Raises:
+            SourceError: there is no reading; the class says what to do.
+        """
+
+    def close(self) -> None:
+        """Let go of files and handles; never raises."""
+
+
+class PowerSource(Source[tuple[Reading, ...]], Protocol):
+    """Reads the energy or power of one or more devices, all or none."""
+
+
+class PowerDriver(PowerSource, Protocol):
+    """A source that finds and loses devices, each read by a worker of its own.
+
+    Its own ``read`` keeps the driver in order and returns no reading.
+    """
+
+    def members(self) -> tuple[PowerSource, ...]:
+        """The devices there are now; the same tuple until that changes."""
+
+
+class NodeUsageSource(Source[NodeUsage], Protocol):
+    """Reads how busy the node is."""
+
+
+class WorkloadSource(Source[WorkloadsReading], Protocol):
+    """Reads who is running under one scheduler."""
+
+
+class IntensitySource(Protocol):
+    """Knows the carbon intensity in force; answers at once, never fails."""
+
+    def current(self, unix_s: Seconds) -> Intensity:
+        """Carbon intensity in force at a moment of the wall clock."""

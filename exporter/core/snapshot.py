@@ -1,0 +1,161 @@
+"""The immutable result of a tick: all that a scrape, the page and the API read.
+
+Counters here are totals since boot and never fall. A gauge that is ``None`` is
+not known and is not exported.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.core.model import (
+    Component,
+    DeviceId,
+    GpuStatus,
+    IdleMethod,
+    Intensity,
+    Reason,
+    SourceStatus,
+    WorkloadId,
+    WorkloadLabels,
+)
+from exporter.core.units import Bytes, Grams, GramsPerKwh, Joules, Ratio, Seconds, Watts
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentTotals:
+    """Energy of one component since boot, and its mean power in this tick."""
+
+    component: Component
+    energy_j: Joules
+    power_w: Watts | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTotals:
+    """Energy of one device since boot, and its mean power in this tick."""
+
+    device: DeviceId
+    energy_j: Joules
+    power_w: Watts | None
+    gpu: GpuStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnattributedTotals:
+    """Energy since boot that no job is charged for, and why."""
+
+    component: Component
+    reason: Reason
+    energy_j: Joules
+
+
+@dataclass(frozen=True, slots=True)
+class IdlePower:
+    """What a component would draw with nothing to do, and how that is known."""
+
+    component: Component
+    method: IdleMethod
+    power_w: Watts
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """One job on this node; its labels never change once it is here.
+
+    Attributes:
+        workload: which one.
+        labels: frozen labels.
+        created_unix_s: when its counters started from 0.
+        energy_j: per component it has used, J.
+        power_w: per component, mean of this tick; empty once it ended.
+        emissions_g: grams since it was first seen.
+        cpu_s: CPU time it was charged for, s.
+        gpus: how many GPUs it holds (shares added up).
+        gpu_utilization: mean utilisation of the GPUs it holds.
+        memory_bytes: anonymous resident memory.
+        start_unix_s: when it started.
+        end_unix_s: when it was last seen, once it ended.
+        projected_energy_j: what it will have used at its end.
+        projected_emissions_g: what it will have emitted at its end.
+        progress: how far it is, 0..1.
+    """
+
+    workload: WorkloadId
+    labels: WorkloadLabels
+    created_unix_s: Seconds
+    energy_j: tuple[tuple[Component, Joules], ...]
+    power_w: tuple[tuple[Component, Watts], ...]
+    emissions_g: Grams
+    cpu_s: Seconds
+    gpus: float | None = None
+    gpu_utilization: Ratio | None = None
+    memory_bytes: Bytes | None = None
+    start_unix_s: Seconds | None = None
+    end_unix_s: Seconds | None = None
+    projected_energy_j: Joules | None = None
+    projected_emissions_g: Grams | None = None
+    progress: Ratio | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTotals:
+    """What one user of one tenant used on this node; outlives the jobs."""
+
+    scheduler: str
+    tenant: str
+    user: str
+    created_unix_s: Seconds
+    energy_j: Joules
+    emissions_g: Grams
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The node after one tick.
+
+    ``node_energy_j`` is the sum of the components; ``node_power_w`` is ``None``
+    when no component's power is known. ``fallback_emissions_g`` is the part of
+    ``emissions_g`` that was computed on fallback intensity.
+    """
+
+    time_s: Seconds
+    unix_s: Seconds
+    node_energy_j: Joules
+    node_power_w: Watts | None
+    emissions_g: Grams
+    fallback_emissions_g: Grams
+    components: tuple[ComponentTotals, ...]
+    devices: tuple[DeviceTotals, ...]
+    unattributed: tuple[UnattributedTotals, ...]
+    idle: tuple[IdlePower, ...]
+    cpu_busy: Ratio | None
+    jobs: tuple[JobTotals, ...]
+    tenants: tuple[TenantTotals, ...]
+    intensity: Intensity
+    pue: float
+    sources: tuple[SourceStatus, ...]
+    unmeasured_s: tuple[tuple[Component, Seconds], ...]
+    missed_ticks: int
+    jobs_dropped: int
+    sample_duration_s: Seconds
+    tick_duration_s: Seconds = Seconds(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """What the page's chart shows of one past moment."""
+
+    unix_s: Seconds
+    node_power_w: Watts | None
+    components: tuple[tuple[Component, Watts], ...]
+    intensity_g_per_kwh: GramsPerKwh
+
+
+class SnapshotReader(Protocol):
+    """What the exposition may ask: the last result, and the recent past."""
+
+    def latest(self) -> Snapshot | None:
+        """Return the last snapshot; ``None`` before the first tick is done."""
+
+    def history(self) -> tuple[HistoryPoint, ...]:
+        """Return the last minutes, oldest first."""

@@ -1,0 +1,1 @@
+"""Edge out: metrics, the JSON interface and the page for a person."""

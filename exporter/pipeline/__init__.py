@@ -1,0 +1,1 @@
+"""Polls the sources, folds samples into totals, survives a crash."""

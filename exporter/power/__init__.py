@@ -1,0 +1,1 @@
+"""Edge in: what draws power. One file per kind of sensor."""

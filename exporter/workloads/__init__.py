@@ -1,0 +1,1 @@
+"""Edge in: who is running on this node."""
