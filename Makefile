@@ -1,0 +1,52 @@
+# Two commands get you going: "make run" and "make test". "make help" lists the rest.
+
+# Left empty, the newest python3.11 or later on PATH is used.
+PYTHON ?=
+UPGRADE ?= --upgrade
+ARGS ?=
+VENV := .venv
+
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+INSTALL := pyproject.toml scripts/install.sh scripts/find-python.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench docs pins clean
+
+help: ## list what can be made
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(RUN_STAMP) ## install into .venv and start the daemon here, on 127.0.0.1:9878
+	@scripts/run.sh $(ARGS)
+
+test: $(DEV_STAMP) ## run every test with coverage; ARGS="tests/core -x" runs a part
+	@scripts/system-packages.sh
+	@scripts/test.sh $(ARGS)
+
+check: $(DEV_STAMP) ## lint, format, types, imports, spelling
+	@scripts/check.sh
+
+format: $(DEV_STAMP) ## let ruff format and fix what it can
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix
+
+bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 10" is quicker
+	@scripts/system-packages.sh
+	@$(VENV)/bin/python -m bench $(ARGS)
+
+docs: $(DEV_STAMP) ## regenerate docs/metrics.md and docs/configuration.md
+	@scripts/docs.sh
+
+pins: ## refresh requirements/*.txt; UPGRADE= only adds what is new
+	@scripts/pins.sh "$$(scripts/find-python.sh '$(PYTHON)')" $(UPGRADE)
+
+clean: ## remove .venv and everything that was generated
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache \
+		.pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): requirements/run.txt $(INSTALL)
+	@scripts/install.sh run '$(PYTHON)'
+
+$(DEV_STAMP): requirements/dev.txt requirements/run.txt $(INSTALL)
+	@scripts/install.sh dev '$(PYTHON)'

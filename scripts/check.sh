@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Everything that can be told without running the program. All of it runs, so
+# that one round shows every complaint.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+
+failed=()
+step() {
+    echo "== $*"
+    "$@" || failed+=("$1 ${2:-}")
+}
+
+step ruff check
+step ruff format --check
+step mypy
+step lint-imports
+step codespell
+
+if [[ ${#failed[@]} -gt 0 ]]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+fi
+echo "all checks passed"

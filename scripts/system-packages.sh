@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Install the real peers that the tests and the bench start by hand.
+#
+# As root whatever is missing gets installed; otherwise the missing packages are
+# named and this fails. ANYWAY=1 goes on without them: the tests that need them
+# are then skipped and say so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+needs() {
+    local package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+needs prometheus which prometheus promtool
+needs prometheus-alertmanager which prometheus-alertmanager
+needs prometheus-node-exporter which prometheus-node-exporter
+needs chromium which chromium
+needs openssl which openssl
+needs gcc which gcc
+needs libc6-dev test -e /usr/include/features.h
+
+if [[ ${#missing[@]} == 0 ]]; then
+    exit
+fi
+if [[ -n ${ANYWAY:-} ]]; then
+    echo "going on without: ${missing[*]}" >&2
+    exit
+fi
+if ! scripts/apt-install.sh "${missing[@]}"; then
+    echo "To go on without: make test ANYWAY=1" >&2
+    exit 1
+fi
