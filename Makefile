@@ -1,6 +1,6 @@
 # Two commands get you going: "make run" and "make test". "make help" lists the rest.
 
-# Left empty, the newest python3.11 or later on PATH is used.
+# Left empty, python3 is used, or another on PATH if that is older than 3.11.
 PYTHON ?=
 UPGRADE ?= --upgrade
 ARGS ?=

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Print the Python to use: the one asked for, else the newest one from 3.11 on.
+# Print the Python to use: the one asked for, else python3 or another from 3.11 on.
 #
 # Usage: scripts/find-python.sh [PYTHON]
 set -euo pipefail
@@ -11,7 +11,7 @@ is_new_enough() {
 if [[ -n ${1:-} ]]; then
     candidates=("$1")
 else
-    candidates=(python3.14 python3.13 python3.12 python3.11 python3)
+    candidates=(python3 python3.14 python3.13 python3.12 python3.11)
 fi
 
 for candidate in "${candidates[@]}"; do
