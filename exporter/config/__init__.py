@@ -1,0 +1,51 @@
+"""Settings of the daemon: defaults < YAML file < environment < flags."""
+
+from exporter.config.flags import add_flags
+from exporter.config.loading import hint, load
+from exporter.config.manual import describe
+from exporter.config.settings import (
+    SETTINGS,
+    Attribution,
+    Carbon,
+    Config,
+    Idle,
+    Log,
+    LogFormat,
+    LogLevel,
+    Metrics,
+    Paths,
+    Power,
+    Sampling,
+    State,
+    Web,
+    diff,
+    needs_restart,
+)
+from exporter.config.table import Setting
+from exporter.config.values import parse_address, parse_duration_s
+
+__all__ = [
+    "SETTINGS",
+    "Attribution",
+    "Carbon",
+    "Config",
+    "Idle",
+    "Log",
+    "LogFormat",
+    "LogLevel",
+    "Metrics",
+    "Paths",
+    "Power",
+    "Sampling",
+    "Setting",
+    "State",
+    "Web",
+    "add_flags",
+    "describe",
+    "diff",
+    "hint",
+    "load",
+    "needs_restart",
+    "parse_address",
+    "parse_duration_s",
+]

@@ -1,0 +1,47 @@
+"""One flag per setting; its text is parsed together with the other layers."""
+
+import argparse
+
+from exporter.config.settings import SECTIONS
+from exporter.config.table import Setting
+
+# No flag of a sub-command itself can have such a name in the namespace.
+_DESTINATION = "setting:"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add one flag per setting, in a group per section, defaults in the help.
+
+    The texts are parsed by ``load``, so that every layer reports the same error
+    in the same words.
+    """
+    for section in SECTIONS:
+        group = parser.add_argument_group(section.title.removesuffix(".").lower())
+        for setting in section.settings:
+            _add_flag(group, setting)
+
+
+def flag_text(args: argparse.Namespace, setting: Setting) -> str | None:
+    """Return what the command line gave for a setting, if anything."""
+    text: str | None = getattr(args, _DESTINATION + setting.key, None)
+    return text
+
+
+def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    destination = _DESTINATION + setting.key
+    text = f"{setting.text} (default: {setting.default_text})".replace("%", "%%")
+    if not setting.is_switch:
+        group.add_argument(
+            setting.flag, dest=destination, metavar=setting.kind.metavar, help=text
+        )
+        return
+    group.add_argument(
+        setting.flag, dest=destination, action="store_const", const="true", help=text
+    )
+    group.add_argument(
+        setting.negative_flag,
+        dest=destination,
+        action="store_const",
+        const="false",
+        help=f"turn {setting.flag} off",
+    )

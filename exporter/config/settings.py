@@ -1,0 +1,291 @@
+"""Every setting of the daemon, once: this file is the table.
+
+Flags, environment variables, YAML keys, help texts and the manual are derived
+from it. To add a section, write a frozen dataclass of ``setting`` fields with a
+one-line docstring (its title) and add it to ``Config``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from exporter.config.table import Section, Setting, sections_of, setting
+from exporter.config.values import (
+    address,
+    boolean,
+    duration,
+    integer,
+    number,
+    one_of,
+    path,
+    word,
+)
+from exporter.core.errors import ConfigError
+from exporter.core.model import IdlePolicy, PlatformPolicy
+
+ModelPolicy = Literal["auto", "off"]
+MetricsLevel = Literal["node", "tenant", "job"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["logfmt", "json"]
+
+_WATTS = number(0, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Where metrics, page and API are served."""
+
+    listen_address: str = setting(
+        address(),
+        "address and port to listen on",
+        default="0.0.0.0:9878",
+    )
+    config_file: Path | None = setting(
+        path(),
+        "file that turns on TLS or basic auth, in the format of Prometheus' exporters",
+        default=None,
+        flag="--web.config.file",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the kernel's file systems are mounted."""
+
+    procfs: Path = setting(path(), "mount point of procfs", default=Path("/proc"))
+    sysfs: Path = setting(path(), "mount point of sysfs", default=Path("/sys"))
+    cgroupfs: Path = setting(
+        path(), "mount point of the cgroup file system", default=Path("/sys/fs/cgroup")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where state is kept."""
+
+    run_dir: Path = setting(
+        path(),
+        "directory of the checkpoint and the socket; may be lost at reboot",
+        default=Path("/run/jouled"),
+        default_note="/run/jouled; without the right to write there, "
+        "$XDG_RUNTIME_DIR/jouled or ~/.cache/jouled/run",
+    )
+    dir: Path = setting(
+        path(),
+        "directory of what outlives a reboot",
+        default=Path("/var/lib/jouled"),
+        default_note="/var/lib/jouled; without the right to write there, "
+        "$XDG_STATE_HOME/jouled or ~/.local/state/jouled",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How often everything is read."""
+
+    interval_s: float = setting(
+        duration(0.1, 60), "time between two samples", default=1.0, name="interval"
+    )
+    deadline_s: float | None = setting(
+        duration(0.01, 60),
+        "how long a tick waits for a source; not longer than the interval",
+        default=None,
+        name="deadline",
+        default_note="half the interval",
+    )
+
+    def __post_init__(self) -> None:
+        if self.deadline_s is not None and self.deadline_s > self.interval_s:
+            msg = "sampling.deadline: must not be longer than sampling.interval"
+            raise ConfigError(msg)
+
+    @property
+    def read_deadline_s(self) -> float:
+        """How long a tick waits for a source, s, whether configured or not."""
+        return self.interval_s / 2 if self.deadline_s is None else self.deadline_s
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Which sensors of power are used."""
+
+    rapl: bool = setting(
+        boolean(), "read CPU and DRAM energy from RAPL (powercap)", default=True
+    )
+    nvml: bool = setting(boolean(), "read NVIDIA GPUs through NVML", default=True)
+    model: ModelPolicy = setting(
+        one_of(ModelPolicy),
+        "estimate CPU power from utilisation where no sensor tells it",
+        default="auto",
+    )
+    model_idle_w: float | None = setting(
+        _WATTS,
+        "CPU watts of the whole node with nothing to do, for the estimate",
+        default=None,
+        name="model_idle_watts",
+        default_note="a figure typical of the CPU",
+    )
+    model_max_w: float | None = setting(
+        number(0, 100_000, above=True),
+        "CPU watts of the whole node with every CPU busy, for the estimate",
+        default=None,
+        name="model_max_watts",
+        default_note="a figure typical of the CPU",
+    )
+
+    def __post_init__(self) -> None:
+        idle_w, max_w = self.model_idle_w, self.model_max_w
+        if idle_w is not None and max_w is not None and idle_w > max_w:
+            msg = "power.model_idle_watts: must not exceed power.model_max_watts"
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What the hardware draws with nothing to do."""
+
+    cpu_w: float | None = setting(
+        _WATTS,
+        "idle watts of all CPU packages together",
+        default=None,
+        name="cpu_watts",
+        default_note="learned",
+        reloadable=True,
+    )
+    dram_w: float | None = setting(
+        _WATTS,
+        "idle watts of all memory together",
+        default=None,
+        name="dram_watts",
+        default_note="learned",
+        reloadable=True,
+    )
+    gpu_w: float | None = setting(
+        _WATTS,
+        "idle watts of each GPU",
+        default=None,
+        name="gpu_watts",
+        default_note="learned",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """How energy is divided among jobs."""
+
+    idle: IdlePolicy = setting(
+        one_of(IdlePolicy),
+        "who is charged for idle power: jobs by what they reserved, jobs by what "
+        "they used, or nobody",
+        default="reserved",
+        reloadable=True,
+    )
+    platform: PlatformPolicy = setting(
+        one_of(PlatformPolicy),
+        "who is charged for fans, network and power supply losses: jobs in "
+        "proportion to their other energy, or nobody",
+        default="proportional",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Carbon:
+    """How dirty a kilowatt-hour is."""
+
+    zone: str | None = setting(
+        word(),
+        "grid zone whose carbon intensity applies, such as DE or FR",
+        default=None,
+        default_note="the mean of the world",
+        reloadable=True,
+    )
+    intensity_g_per_kwh: float | None = setting(
+        number(0, 2000, above=True),
+        "fixed carbon intensity, gCO2e per kWh, instead of the zone's",
+        default=None,
+        name="intensity",
+        default_note="that of the zone",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Which series are exported."""
+
+    level: MetricsLevel = setting(
+        one_of(MetricsLevel),
+        "how fine the series are: the node, its tenants too, or its jobs too",
+        default="job",
+        reloadable=True,
+    )
+    max_jobs: int = setting(
+        integer(0, 100_000),
+        "most jobs exported at a time; the energy of others goes to tenants alone",
+        default=2000,
+        reloadable=True,
+    )
+    ended_jobs_s: float = setting(
+        duration(1, 86400),
+        "how long a job is exported after its end",
+        default=600.0,
+        name="ended_jobs_for",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is logged to standard error."""
+
+    level: LogLevel = setting(
+        one_of(LogLevel), "least severe level logged", default="info", reloadable=True
+    )
+    format: LogFormat = setting(one_of(LogFormat), "shape of a line", default="logfmt")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; ``Config()`` is the default one."""
+
+    config_file: Path | None = setting(
+        path(),
+        "YAML file with settings",
+        default=None,
+        flag="--config.file",
+        in_file=False,
+    )
+    web: Web = field(default_factory=Web)
+    path: Paths = field(default_factory=Paths)
+    state: State = field(default_factory=State)
+    sampling: Sampling = field(default_factory=Sampling)
+    power: Power = field(default_factory=Power)
+    idle: Idle = field(default_factory=Idle)
+    attribution: Attribution = field(default_factory=Attribution)
+    carbon: Carbon = field(default_factory=Carbon)
+    pue: float = setting(
+        number(1, 10),
+        "power usage effectiveness of the site, which emissions are multiplied by",
+        default=1.0,
+        reloadable=True,
+    )
+    metrics: Metrics = field(default_factory=Metrics)
+    log: Log = field(default_factory=Log)
+
+
+SECTIONS: tuple[Section, ...] = sections_of(Config)
+SETTINGS: tuple[Setting, ...] = tuple(
+    row for section in SECTIONS for row in section.settings
+)
+
+
+def diff(old: Config, new: Config) -> tuple[str, ...]:
+    """Keys of the settings whose values differ, in the order of the table."""
+    return tuple(row.key for row in SETTINGS if row.value_in(old) != row.value_in(new))
+
+
+def needs_restart(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``keys`` that a running daemon cannot take on."""
+    return tuple(row.key for row in SETTINGS if row.key in keys and not row.reloadable)

@@ -1,0 +1,242 @@
+"""Kinds of values a setting can have: what text they are read from and shown as.
+
+Every layer (YAML, environment, flags) hands over text, so each kind has one
+parser. A YAML scalar also has a type, and a kind names the types it takes:
+``pue: "1.2"`` is a text and therefore refused.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+T = TypeVar("T")
+YamlType = Literal["str", "int", "float", "bool"]
+
+_UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile(
+    "".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _UNITS_S),
+    re.ASCII,
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
+
+# No number, duration or word of ours is longer; int() of a long text is slow.
+_MAX_CHARACTERS = 64
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """How one kind of value is read from text and shown.
+
+    Attributes:
+        expected: completes the sentence "expected …" for a person.
+        metavar: the placeholder in ``--help``.
+        yaml_types: types of a YAML scalar it is read from.
+        parse: value of a text; ``ValueError`` if it is not one.
+        show: text of a value for a person, which ``parse`` can read.
+    """
+
+    expected: str
+    metavar: str
+    yaml_types: tuple[YamlType, ...]
+    parse: Callable[[str], T]
+    show: Callable[[T], str] = str
+
+
+def parse_duration_s(text: str) -> float:
+    """Read a duration such as ``500ms``, ``1s``, ``1h30m`` or ``10d``.
+
+    Args:
+        text: numbers with units (d, h, m, s, ms), larger units first.
+
+    Returns:
+        The duration, s, finite, >= 0.
+
+    Raises:
+        ValueError: it is no such duration; the message says how to write one.
+    """
+    match = _DURATION.fullmatch(text) if len(text) <= _MAX_CHARACTERS else None
+    if not text or match is None:
+        msg = f"{shorten(text)} is not a duration such as 500ms, 1s, 1h30m or 10d"
+        raise ValueError(msg)
+    return math.fsum(
+        float(amount) * _UNITS_S[unit]
+        for unit, amount in match.groupdict().items()
+        if amount is not None
+    )
+
+
+def show_duration(duration_s: float) -> str:
+    """Write a duration in the largest unit that makes it whole, for a person.
+
+    Args:
+        duration_s: s, finite, >= 0.
+    """
+    if duration_s and duration_s < 1:
+        return f"{duration_s * 1000:g}ms"
+    for unit in ("d", "h", "m"):
+        if duration_s and duration_s % _UNITS_S[unit] == 0:
+            return f"{duration_s / _UNITS_S[unit]:g}{unit}"
+    return f"{duration_s:g}s"
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split ``host:port``, ``[ipv6]:port`` or ``:port`` (all IPv4 addresses).
+
+    Args:
+        text: as given; port 0 lets the kernel choose a free one.
+
+    Returns:
+        Host without brackets, and port, 0..65535.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    host, separator, port_text = text.rpartition(":")
+    host = host or "0.0.0.0"  # noqa: S104 - what ":9878" means to Prometheus' tools
+    if not (separator and _INTEGER.fullmatch(port_text) and _HOST.fullmatch(host)):
+        msg = f"{shorten(text)} is not an address such as 0.0.0.0:9878"
+        raise ValueError(msg)
+    port = _whole_number(port_text, 0, _MAX_PORT)
+    return host.strip("[]"), port
+
+
+def shorten(text: str) -> str:
+    """Quote a text for a message of one line, whatever is in it."""
+    return ascii(text if len(text) <= _MAX_CHARACTERS else f"{text[:60]}...")
+
+
+def one_line(text: str) -> str:
+    """Shorten a name for a message of one line, without quotes."""
+    return shorten(text)[1:-1]
+
+
+# --- kinds ------------------------------------------------------------------
+
+
+def duration(shortest_s: float, longest_s: float) -> Kind[float]:
+    """Take a duration, in s, within bounds."""
+
+    def parse(text: str) -> float:
+        return _within(parse_duration_s(text), shortest_s, longest_s)
+
+    return Kind(
+        f"a duration from {show_duration(shortest_s)} to {show_duration(longest_s)}"
+        ", such as 1s or 1h30m",
+        "DURATION",
+        ("str",),
+        parse,
+        show_duration,
+    )
+
+
+def number(least: float, most: float, *, above: bool = False) -> Kind[float]:
+    """Take a finite number within bounds; ``above``: and not ``least`` itself."""
+
+    def parse(text: str) -> float:
+        if len(text) > _MAX_CHARACTERS or not _NUMBER.fullmatch(text):
+            raise ValueError(text)
+        value = _within(float(text), least, most)
+        if above and value == least:
+            raise ValueError(text)
+        return value
+
+    start = f"above {least:g} and up to" if above else f"from {least:g} to"
+    return Kind(
+        f"a number {start} {most:g}", "NUMBER", ("int", "float"), parse, _show_number
+    )
+
+
+def integer(least: int, most: int) -> Kind[int]:
+    """Take a whole number within bounds."""
+    return Kind(
+        f"a whole number from {least} to {most}",
+        "NUMBER",
+        ("int",),
+        lambda text: _whole_number(text, least, most),
+    )
+
+
+def boolean() -> Kind[bool]:
+    """Take ``true`` or ``false``."""
+
+    def parse(text: str) -> bool:
+        try:
+            return {"true": True, "false": False}[text.lower()]
+        except KeyError:
+            raise ValueError(text) from None
+
+    return Kind(
+        "true or false", "BOOL", ("bool",), parse, lambda value: str(value).lower()
+    )
+
+
+def one_of(literal: object) -> Kind[Any]:
+    """Take one of the words of a ``Literal[...]``, which stays the only list."""
+    words: tuple[str, ...] = get_args(literal)
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(text)
+        return text
+
+    return Kind(f"one of {', '.join(words)}", f"{{{','.join(words)}}}", ("str",), parse)
+
+
+def word() -> Kind[str]:
+    """Take a name of letters, digits, ``_`` and ``-``, such as a grid zone."""
+
+    def parse(text: str) -> str:
+        if len(text) > _MAX_CHARACTERS or not _WORD.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return Kind("a name of letters, digits, _ and -", "NAME", ("str",), parse)
+
+
+def path() -> Kind[Path]:
+    """Take the path of a file or directory; a relative one starts where we run."""
+
+    def parse(text: str) -> Path:
+        if not text or "\0" in text:
+            raise ValueError(text)
+        return Path(text)
+
+    return Kind("a path", "PATH", ("str",), parse)
+
+
+def address() -> Kind[str]:
+    """Take ``host:port``; the value stays text, see ``parse_address``."""
+
+    def parse(text: str) -> str:
+        parse_address(text)
+        return text
+
+    return Kind(
+        "host:port, such as 0.0.0.0:9878 or [::1]:9878", "HOST:PORT", ("str",), parse
+    )
+
+
+def _show_number(value: float) -> str:
+    return str(value).removesuffix(".0")
+
+
+def _within(value: float, least: float, most: float) -> float:
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ValueError(value)
+    return value
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    if len(text) > _MAX_CHARACTERS or not _INTEGER.fullmatch(text):
+        raise ValueError(text)
+    value = int(text)
+    if not least <= value <= most:
+        raise ValueError(text)
+    return value
