@@ -1,0 +1,209 @@
+"""An energy divided among the workloads that caused it.
+
+In every function the parts add up to the whole, because what no workload is
+charged for is computed as the rest, never estimated a second time.
+
+A divisor is always the larger of the whole and the sum of its parts: counters
+read microseconds apart, and reservations that are oversubscribed, can make the
+parts exceed the whole, and nobody may be charged for energy never measured.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from exporter.core.interval import HoldWindow, UsageWindow
+from exporter.core.model import IdlePolicy, PlatformPolicy, Reason, WorkloadId
+from exporter.core.units import Joules
+
+Shares = Mapping[WorkloadId, float]
+_NOBODY: Shares = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Parts of one energy, in J: per workload, and the rest by reason."""
+
+    shares_j: Shares
+    unattributed_j: Mapping[Reason, float]
+
+
+def nobody(energy_j: Joules, reason: Reason) -> Attribution:
+    """Charge no workload, and say why."""
+    return Attribution(_NOBODY, {reason: energy_j})
+
+
+def attribute_cpu(
+    energy_j: Joules, idle_j: Joules, window: UsageWindow | None, policy: IdlePolicy
+) -> Attribution:
+    """Divide CPU energy: dynamic by CPU time, idle by policy.
+
+    Args:
+        energy_j: measured energy, J, >= 0.
+        idle_j: the part drawn with nothing to do, J, 0 <= idle_j <= energy_j.
+        window: usage in the time that the energy covers; ``None``: unknown.
+        policy: who pays for idle energy.
+
+    Returns:
+        The parts; CPU time that is no workload's is "system".
+    """
+    if window is None or window.node is None:
+        return nobody(energy_j, "unknown")
+    busy_s = {w: u.cpu_s for w, u in window.usages.items()}
+    reserved = {w: u.reserved_cpu_s for w, u in window.usages.items()}
+    return _divide(
+        energy_j,
+        idle_j,
+        used=_Part(busy_s, window.node.busy_s),
+        reserved=_Part(reserved, window.node.capacity_s),
+        policy=policy,
+        complete=window.complete,
+    )
+
+
+def attribute_dram(
+    energy_j: Joules, idle_j: Joules, window: UsageWindow | None, policy: IdlePolicy
+) -> Attribution:
+    """Divide DRAM energy: dynamic by anonymous memory, idle by policy.
+
+    Arguments and result are those of ``attribute_cpu``.
+    """
+    if window is None or window.node is None:
+        return nobody(energy_j, "unknown")
+    used = {w: u.memory_byte_s for w, u in window.usages.items()}
+    reserved = {w: u.reserved_memory_byte_s for w, u in window.usages.items()}
+    return _divide(
+        energy_j,
+        idle_j,
+        used=_Part(used, window.node.memory_used_byte_s),
+        reserved=_Part(reserved, window.node.memory_total_byte_s),
+        policy=policy,
+        complete=window.complete,
+    )
+
+
+def attribute_gpu(
+    energy_j: Joules, idle_j: Joules, holds: HoldWindow | None
+) -> Attribution:
+    """Divide one GPU's energy among those who hold it.
+
+    Idle energy goes by the shares held, and the share nobody holds is
+    "unallocated". Dynamic energy goes by activity where all holders' activity
+    is known, else by the shares held: what nobody holds cannot be busy. So a
+    single owner of a whole GPU pays for all of it.
+
+    Args:
+        energy_j: measured energy, J, >= 0.
+        idle_j: the part drawn with nothing to do, J, 0 <= idle_j <= energy_j.
+        holds: who held it while that energy was drawn; ``None``: unknown.
+
+    Returns:
+        The parts.
+    """
+    if holds is None:
+        return nobody(energy_j, "unknown")
+    shares = {w: h.share_s for w, h in holds.holds.items()}
+    held_s = sum(shares.values())
+    if held_s <= 0:
+        return nobody(energy_j, "unallocated")
+
+    # Held for a part of the time only: that part of the energy is theirs.
+    whole_s = max(holds.elapsed_s, held_s)
+    in_use = min(1.0, holds.held_s / holds.elapsed_s) if holds.elapsed_s > 0 else 1.0
+    dynamic_j = (energy_j - idle_j) * in_use
+    weights = _activity(holds) or shares
+    weight = sum(weights.values())
+    parts = {
+        w: idle_j * (share_s / whole_s) + dynamic_j * (weights[w] / weight)
+        for w, share_s in shares.items()
+    }
+    return Attribution(parts, {"unallocated": _rest(energy_j, parts)})
+
+
+def attribute_platform(
+    energy_j: Joules,
+    other_j: Shares,
+    other_total_j: Joules,
+    policy: PlatformPolicy,
+) -> Attribution:
+    """Divide what is left of the node in proportion to the other energy.
+
+    Args:
+        energy_j: node minus CPU, DRAM and GPU, J, >= 0.
+        other_j: other energy per workload in the same time, J, each >= 0.
+        other_total_j: other energy of the whole node, J, >= 0.
+        policy: "none" charges nobody.
+
+    Returns:
+        The parts; what is nobody's is "system".
+    """
+    whole_j = max(other_total_j, sum(other_j.values()))
+    if policy == "none" or whole_j <= 0:
+        return nobody(energy_j, "system")
+    parts = {w: energy_j * (part_j / whole_j) for w, part_j in other_j.items()}
+    return Attribution(parts, {"system": _rest(energy_j, parts)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Quantities of workloads, and of the whole they are parts of."""
+
+    of: Shares
+    whole: float
+
+    @property
+    def divisor(self) -> float:
+        return max(self.whole, sum(self.of.values()))
+
+
+def _divide(  # noqa: PLR0913 - two quantities with two ways to divide each
+    energy_j: Joules,
+    idle_j: Joules,
+    *,
+    used: _Part,
+    reserved: _Part,
+    policy: IdlePolicy,
+    complete: bool,
+) -> Attribution:
+    # What a scheduler that could not be read would have claimed is unknown.
+    rest: Reason = "system" if complete else "unknown"
+    if not used.of:
+        return Attribution(_NOBODY, {"idle": idle_j, rest: energy_j - idle_j})
+
+    per_used = _per_unit(energy_j - idle_j, used)
+    per_reserved = 0.0
+    if policy == "reserved":
+        per_reserved = _per_unit(idle_j, reserved)
+    elif policy == "used":
+        per_used = _per_unit(energy_j, used)
+    parts = {
+        w: quantity * per_used + reserved.of[w] * per_reserved
+        for w, quantity in used.of.items()
+    }
+    idle_rest_j = 0.0
+    if policy == "reserved":
+        idle_rest_j = max(0.0, idle_j - sum(reserved.of.values()) * per_reserved)
+    elif policy == "none" or per_used == 0:
+        idle_rest_j = idle_j
+    left_j = _rest(energy_j, parts)
+    idle_rest_j = min(idle_rest_j, left_j)
+    return Attribution(parts, {"idle": idle_rest_j, rest: left_j - idle_rest_j})
+
+
+def _per_unit(energy_j: float, part: _Part) -> float:
+    divisor = part.divisor
+    return energy_j / divisor if divisor > 0 else 0.0
+
+
+def _rest(energy_j: float, parts: Shares) -> float:
+    # Rounding can leave the remainder a hair below zero.
+    return max(0.0, energy_j - sum(parts.values()))
+
+
+def _activity(holds: HoldWindow) -> Shares | None:
+    activity: dict[WorkloadId, float] = {}
+    for workload, hold in holds.holds.items():
+        if hold.activity_s is None:
+            return None
+        activity[workload] = hold.activity_s
+    return activity if sum(activity.values()) > 0 else None

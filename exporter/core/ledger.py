@@ -1,0 +1,234 @@
+"""Running totals: devices, components, the unattributed, jobs and tenants.
+
+Every joule is booked twice, as in any ledger: once for what drew it (device,
+component, node) and once for who caused it (job, or unattributed by reason).
+Both sides come from the same ΔJ, so they are equal at every moment.
+
+A job's labels freeze when they are known, or after 5 s without; from then on it
+is exported, and its tenant is credited with what the job had used till then. An
+ended job stays for a while, so that every Prometheus sees its last value, and
+leaves by age.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from exporter.core.model import (
+    COMPONENTS,
+    Component,
+    DeviceId,
+    Reason,
+    WorkloadId,
+    WorkloadLabels,
+    WorkloadUsage,
+)
+from exporter.core.units import Seconds
+
+LABELS_WAIT_S = 5.0
+TENANT_IDLE_S = 24 * 3600.0
+
+COMPONENT_INDEX: Mapping[Component, int] = {c: i for i, c in enumerate(COMPONENTS)}
+
+
+@dataclass(slots=True)
+class DeviceAccount:
+    """Total of one device, and its mean power when it last had energy."""
+
+    energy_j: float = 0.0
+    power_w: float | None = None
+    seen_s: float = 0.0
+
+
+@dataclass(slots=True)
+class JobAccount:
+    """Totals of one job; lists run over ``COMPONENTS``.
+
+    Attributes:
+        workload: which one.
+        created_unix_s: when it was first seen.
+        first_seen_s: the same on the monotonic clock.
+        labels: frozen labels; ``None`` until then.
+        exported: it counts among the exported jobs.
+        energy_j: J per component.
+        power_w: mean power of the last tick per component; ``None``: no part.
+        emissions_g: grams.
+        cpu_s: CPU time since it was first seen, s.
+        start_unix_s: when it started; ``None`` until known.
+        usage: its last usage.
+        ended_s: when it was found gone; ``None`` while it runs.
+        ended_unix_s: the same on the wall clock.
+    """
+
+    workload: WorkloadId
+    created_unix_s: float
+    first_seen_s: float
+    labels: WorkloadLabels | None = None
+    exported: bool = False
+    energy_j: list[float] = field(default_factory=lambda: [0.0] * len(COMPONENTS))
+    power_w: list[float | None] = field(
+        default_factory=lambda: [None] * len(COMPONENTS)
+    )
+    emissions_g: float = 0.0
+    cpu_s: float = 0.0
+    start_unix_s: float | None = None
+    usage: WorkloadUsage | None = None
+    ended_s: float | None = None
+    ended_unix_s: float | None = None
+
+
+@dataclass(slots=True)
+class TenantAccount:
+    """Totals of one user of one tenant."""
+
+    created_unix_s: float
+    energy_j: float = 0.0
+    emissions_g: float = 0.0
+    active_s: float = 0.0
+
+
+TenantKey = tuple[str, str, str]
+"""Scheduler, tenant, user."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All totals since boot.
+
+    The node's own totals are accumulated, not added up from devices or jobs
+    that are present, so they cannot fall when one of those leaves.
+    """
+
+    devices: dict[DeviceId, DeviceAccount] = field(default_factory=dict)
+    components: dict[Component, float] = field(default_factory=dict)
+    unattributed: dict[tuple[Component, Reason], float] = field(default_factory=dict)
+    unmeasured_s: dict[Component, float] = field(default_factory=dict)
+    emissions_g: float = 0.0
+    fallback_g: float = 0.0
+    jobs: dict[WorkloadId, JobAccount] = field(default_factory=dict)
+    tenants: dict[TenantKey, TenantAccount] = field(default_factory=dict)
+    jobs_dropped: int = 0
+
+    def book_device(self, device: DeviceId, energy_j: float, elapsed_s: float) -> None:
+        """Book what a device drew; J and the seconds it covers."""
+        account = self.devices[device]
+        account.energy_j += energy_j
+        account.power_w = energy_j / elapsed_s if elapsed_s > 0 else None
+
+    def book_component(
+        self,
+        component: Component,
+        energy_j: float,
+        gram_per_j: float,
+        *,
+        fallback: bool,
+    ) -> None:
+        """Book what a component drew, and its grams."""
+        self.components[component] = self.components.get(component, 0.0) + energy_j
+        grams = energy_j * gram_per_j
+        self.emissions_g += grams
+        if fallback:
+            self.fallback_g += grams
+
+    def book_unattributed(
+        self, component: Component, parts_j: Mapping[Reason, float]
+    ) -> None:
+        """Book what no job is charged for."""
+        for reason, energy_j in parts_j.items():
+            key = (component, reason)
+            self.unattributed[key] = self.unattributed.get(key, 0.0) + energy_j
+
+    def book_job(
+        self,
+        workload: WorkloadId,
+        component: Component,
+        energy_j: float,
+        gram_per_j: float,
+        now_s: Seconds,
+    ) -> None:
+        """Book a part of a component's energy for the job that caused it."""
+        job = self.jobs[workload]
+        grams = energy_j * gram_per_j
+        job.energy_j[COMPONENT_INDEX[component]] += energy_j
+        job.emissions_g += grams
+        if job.labels is not None:
+            self._book_tenant(job, job.labels, energy_j, grams, now_s)
+
+    def see_jobs(
+        self,
+        usages: Mapping[WorkloadId, WorkloadUsage],
+        cpu_s: Mapping[WorkloadId, float],
+        now_s: Seconds,
+        unix_s: Seconds,
+    ) -> None:
+        """Open accounts for new jobs and keep the usages of all.
+
+        Args:
+            usages: all jobs that used anything since the last tick.
+            cpu_s: their CPU time since then, s.
+            now_s: monotonic time of the tick.
+            unix_s: wall clock of the tick.
+        """
+        for workload, usage in usages.items():
+            job = self.jobs.get(workload)
+            if job is None:
+                job = self.jobs[workload] = JobAccount(workload, unix_s, now_s)
+            elif job.ended_s is not None:
+                # Requeued under the same id: the same counters go on.
+                job.ended_s = job.ended_unix_s = None
+            job.usage = usage
+            if job.start_unix_s is None:
+                job.start_unix_s = usage.start_unix_s
+            job.cpu_s += cpu_s.get(workload, 0.0)
+
+    def freeze_labels(self, now_s: Seconds, max_jobs: int) -> None:
+        """Freeze labels that are known or overdue, and credit the tenants."""
+        exported = sum(job.exported for job in self.jobs.values())
+        for job in self.jobs.values():
+            if job.labels is not None:
+                continue
+            known = job.usage.labels if job.usage is not None else None
+            overdue = now_s - job.first_seen_s >= LABELS_WAIT_S
+            if known is None and not overdue and job.ended_s is None:
+                continue
+            job.labels = known or WorkloadLabels(job_id=job.workload.key)
+            energy_j = sum(job.energy_j)
+            self._book_tenant(job, job.labels, energy_j, job.emissions_g, now_s)
+            job.exported = exported < max_jobs
+            exported += job.exported
+            self.jobs_dropped += not job.exported
+
+    def end_jobs(
+        self, ended: Iterable[WorkloadId], now_s: Seconds, unix_s: Seconds
+    ) -> None:
+        """Mark jobs as ended; they stay until ``forget_jobs`` finds them old."""
+        for workload in ended:
+            job = self.jobs[workload]
+            job.ended_s = now_s
+            job.ended_unix_s = unix_s
+            job.power_w = [None] * len(COMPONENTS)
+
+    def forget_jobs(self, now_s: Seconds, keep_s: float) -> None:
+        """Let jobs go that ended more than ``keep_s`` ago."""
+        old = [
+            workload
+            for workload, job in self.jobs.items()
+            if job.ended_s is not None and now_s - job.ended_s > keep_s
+        ]
+        for workload in old:
+            del self.jobs[workload]
+
+    def _book_tenant(
+        self,
+        job: JobAccount,
+        labels: WorkloadLabels,
+        energy_j: float,
+        grams: float,
+        now_s: float,
+    ) -> None:
+        key = (job.workload.scheduler, labels.tenant, labels.user)
+        account = self.tenants.get(key)
+        if account is None:
+            account = self.tenants[key] = TenantAccount(job.created_unix_s)
+        account.energy_j += energy_j
+        account.emissions_g += grams
+        account.active_s = now_s

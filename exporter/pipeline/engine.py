@@ -1,0 +1,102 @@
+"""Folds one sample after another into totals, and each result into a snapshot.
+
+    readings --meters--> energy per device --attribution--> ledger --> snapshot
+    usages  --tracker--> windows ----------------^
+
+The engine has no clock and reads nothing: the same samples give the same
+snapshots. One thread calls it.
+"""
+
+import logging
+
+from exporter.core.interval import UsageStep
+from exporter.core.ledger import DeviceAccount
+from exporter.core.metering import Meter, Metered
+from exporter.core.model import Component, Reading, Sample
+from exporter.core.snapshot import Snapshot
+from exporter.core.units import Ratio
+from exporter.pipeline.booking import Booking, Drawn
+from exporter.pipeline.state import EngineSettings, EngineState
+from exporter.pipeline.view import build_snapshot
+
+_log = logging.getLogger(__name__)
+
+_EVENT_TEXT = {
+    "reset": "energy counter restarted; bridged by its power where that is known",
+    "ambiguous": "energy counter may have wrapped more than once; least is counted",
+    "broken": "energy counter stands still; integrating power from its last advance",
+    "repaired": "energy counter advances again and is trusted again",
+}
+
+
+class Engine:
+    """One ``fold`` a tick."""
+
+    def __init__(
+        self, settings: EngineSettings, state: EngineState | None = None
+    ) -> None:
+        self.settings = settings
+        self.state = state if state is not None else EngineState()
+
+    def fold(self, sample: Sample) -> Snapshot:
+        """Take a sample into account and return the node as it is now."""
+        state = self.state
+        ledger = state.ledger
+        now_s, unix_s = sample.time_s, sample.unix_s
+
+        step = state.usage.advance(sample)
+        ledger.see_jobs(step.current, step.cpu_s, now_s, unix_s)
+        ledger.freeze_labels(now_s, self.settings.max_jobs)
+
+        drawn = self._meter(sample)
+        busy = _busy_ratio(sample, step)
+        booking = Booking(sample, step, state, self.settings, busy)
+        booking.book_usage_component("cpu", drawn.get("cpu", []))
+        booking.book_usage_component("dram", drawn.get("dram", []))
+        booking.book_gpus(drawn.get("gpu", []))
+        booking.book_platform(drawn.get("platform", []))
+        booking.set_job_power()
+
+        ledger.end_jobs(step.ended, now_s, unix_s)
+        ledger.freeze_labels(now_s, self.settings.max_jobs)
+        ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
+        return build_snapshot(sample, state, busy)
+
+    def _meter(self, sample: Sample) -> dict[Component, list[Drawn]]:
+        """Advance all meters; return what gave energy, by component."""
+        drawn: dict[Component, list[Drawn]] = {}
+        ledger = self.state.ledger
+        for reading in sample.readings:
+            device = reading.device
+            component = device.id.component
+            meter = self.state.meters.get(device.id)
+            if meter is None:
+                meter = self.state.meters[device.id] = Meter()
+                ledger.devices.setdefault(device.id, DeviceAccount())
+                ledger.unmeasured_s.setdefault(component, 0.0)
+            metered = meter.advance(reading, sample.interval_s)
+            ledger.devices[device.id].seen_s = sample.time_s
+            self._note(reading, metered)
+            if metered.unmeasured_s:
+                ledger.unmeasured_s[component] += metered.unmeasured_s
+            if metered.energy_j is not None:
+                one = Drawn(device, metered.energy_j, metered.elapsed_s)
+                drawn.setdefault(component, []).append(one)
+                ledger.book_device(device.id, metered.energy_j, metered.elapsed_s)
+        return drawn
+
+    def _note(self, reading: Reading, metered: Metered) -> None:
+        device = reading.device.id
+        if reading.gpu is not None:
+            self.state.gpus[device] = reading.gpu
+        text = _EVENT_TEXT.get(metered.event)
+        if text is not None:
+            _log.warning(
+                text, extra={"component": device.component, "device": device.name}
+            )
+
+
+def _busy_ratio(sample: Sample, step: UsageStep) -> Ratio | None:
+    if step.busy_cpus is None or sample.node is None:
+        return None
+    return Ratio(min(1.0, step.busy_cpus / sample.node.cpus))

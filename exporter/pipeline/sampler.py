@@ -1,0 +1,174 @@
+"""Polls all sources once a tick; one bad source never stops another."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.core.model import (
+    Reading,
+    Sample,
+    SourceStatus,
+)
+from exporter.core.ports import (
+    IntensitySource,
+    NodeUsageSource,
+    PowerDriver,
+    PowerSource,
+    WorkloadSource,
+)
+from exporter.core.units import Seconds
+from exporter.pipeline.lane import Lane
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that is read: the one list, written in ``bootstrap.py``."""
+
+    power: tuple[PowerSource, ...]
+    drivers: tuple[PowerDriver, ...]
+    node: NodeUsageSource
+    workloads: tuple[WorkloadSource, ...]
+    intensity: IntensitySource
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks; a test hands in its own."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class Sampler:
+    """Owns a lane per source; ``sample`` once a tick, from one thread.
+
+    ``intensity`` and ``pue`` may be exchanged between two ticks.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        interval_s: Seconds,
+        deadline_s: Seconds,
+        pue: float,
+        clock: Clock | None = None,
+    ) -> None:
+        self.interval_s = interval_s
+        self.intensity = sources.intensity
+        self.pue = pue
+        self._deadline_s = deadline_s
+        self._clock = clock if clock is not None else Clock()
+        self._node = self._lane(sources.node)
+        self._power = [self._lane(source) for source in sources.power]
+        self._drivers = [(driver, self._lane(driver)) for driver in sources.drivers]
+        self._members: dict[str, Lane[tuple[Reading, ...]]] = {}
+        self._known: list[tuple[PowerSource, ...]] = [() for _ in sources.drivers]
+        self._workloads = [self._lane(source) for source in sources.workloads]
+        self._shown: dict[str, str] = {}
+
+    def sample(self, missed_ticks: int = 0) -> Sample:
+        """Read every source once.
+
+        Args:
+            missed_ticks: ticks skipped so far, passed through to the metrics.
+
+        Returns:
+            What was read before the deadline.
+        """
+        clock = self._clock
+        begin_s = clock.monotonic()
+        unix_s = clock.wall()
+        until_s = begin_s + self._deadline_s
+
+        members = list(self._members.values())
+        driver_lanes = [lane for _, lane in self._drivers]
+        power = [*self._power, *driver_lanes, *members]
+        for lane in self._lanes():
+            lane.ask()
+
+        statuses: list[SourceStatus] = []
+        node = _take(self._node, until_s, statuses)
+        workloads = [_take(lane, until_s, statuses) for lane in self._workloads]
+        readings = [_take(lane, until_s, statuses) for lane in power]
+        self._follow_drivers()
+        self._tell_changes(statuses)
+        return Sample(
+            time_s=Seconds(begin_s),
+            unix_s=Seconds(unix_s),
+            interval_s=self.interval_s,
+            readings=tuple(one for some in readings if some for one in some),
+            node=node,
+            workloads=tuple(one for one in workloads if one is not None),
+            intensity=self.intensity.current(Seconds(unix_s)),
+            pue=self.pue,
+            sources=tuple(statuses),
+            missed_ticks=missed_ticks,
+            duration_s=Seconds(clock.monotonic() - begin_s),
+        )
+
+    def close(self, timeout_s: float = 0.5) -> None:
+        """Close all sources; threads that hang are left behind."""
+        lanes = self._lanes()
+        for lane in lanes:
+            lane.close()
+        until_s = time.monotonic() + timeout_s
+        for lane in lanes:
+            lane.join(max(0.0, until_s - time.monotonic()))
+
+    def _lane(self, source: Any) -> Lane[Any]:  # noqa: ANN401 - any kind of source
+        return Lane(source, self._clock.monotonic)
+
+    def _lanes(self) -> list[Lane[Any]]:
+        return [
+            self._node,
+            *self._workloads,
+            *self._power,
+            *(lane for _, lane in self._drivers),
+            *self._members.values(),
+        ]
+
+    def _follow_drivers(self) -> None:
+        """Start and stop workers where a driver found or lost devices."""
+        now = [driver.members() for driver, _ in self._drivers]
+        if all(a is b for a, b in zip(now, self._known, strict=True)):
+            return
+        self._known = now
+        wanted = {source.info.name: source for some in now for source in some}
+        for name in [n for n in self._members if n not in wanted]:
+            self._members.pop(name).close()
+        for name, source in wanted.items():
+            lane = self._members.get(name)
+            if lane is None or lane.source is not source:
+                if lane is not None:
+                    lane.close()
+                self._members[name] = self._lane(source)
+
+    def _tell_changes(self, statuses: list[SourceStatus]) -> None:
+        for status in statuses:
+            name = status.info.name
+            if self._shown.get(name) == status.reason:
+                continue
+            first = name not in self._shown
+            self._shown[name] = status.reason
+            fields = {"source": name}
+            if status.up:
+                _log.info("source up", extra=fields)
+            elif status.reason == "absent" and first:
+                _log.info("source absent: %s", status.message, extra=fields)
+            else:
+                _log.warning(
+                    "source down: %s",
+                    status.message,
+                    extra={**fields, "reason": status.reason},
+                )
+
+
+def _take(lane: Lane[Any], until_s: float, statuses: list[SourceStatus]) -> Any:  # noqa: ANN401 - what the lane's source reads
+    value, status = lane.collect(until_s)
+    statuses.append(status)
+    return value

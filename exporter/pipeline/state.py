@@ -1,0 +1,64 @@
+"""What the operator decided, and everything the engine remembers."""
+
+from dataclasses import dataclass, field
+
+from exporter.core.idle import Idle, IdleLearner
+from exporter.core.interval import HoldWindow, UsageTracker, UsageWindow
+from exporter.core.ledger import Ledger
+from exporter.core.metering import Meter
+from exporter.core.model import (
+    Component,
+    DeviceId,
+    GpuStatus,
+    IdlePolicy,
+    PlatformPolicy,
+)
+from exporter.core.units import Watts
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the operator decides; may be exchanged between two ticks.
+
+    Attributes:
+        idle_policy: who pays for idle energy.
+        platform_policy: who pays for what is left of the node.
+        idle_w: configured idle watts per component (of one GPU for "gpu").
+        max_jobs: how many jobs are exported at most.
+        ended_jobs_s: how long an ended job stays, s.
+    """
+
+    idle_policy: IdlePolicy = "reserved"
+    platform_policy: PlatformPolicy = "proportional"
+    idle_w: tuple[tuple[Component, Watts], ...] = ()
+    max_jobs: int = 2000
+    ended_jobs_s: float = 600.0
+
+
+@dataclass(slots=True)
+class EngineState:
+    """The engine's memory.
+
+    Attributes:
+        meters: per device ever read.
+        usage: the last usages.
+        windows: usage waiting for a component's energy ("cpu", "dram").
+        holds: holds waiting for a GPU's energy, by device name.
+        ledger: the totals.
+        platform_debt_j: what the node's meter still lacks of its parts, J.
+        platform_power_w: mean power of what is left of the node, W.
+        learners: idle power per component, or per GPU as "gpu/NAME".
+        gpus: last gauges of each GPU; shown, but not worth a checkpoint.
+        idle: last idle power by the same keys as ``learners``; likewise.
+    """
+
+    meters: dict[DeviceId, Meter] = field(default_factory=dict)
+    usage: UsageTracker = field(default_factory=UsageTracker)
+    windows: dict[Component, UsageWindow] = field(default_factory=dict)
+    holds: dict[str, HoldWindow] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    platform_debt_j: float = 0.0
+    platform_power_w: Watts | None = None
+    learners: dict[str, IdleLearner] = field(default_factory=dict)
+    gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
+    idle: dict[str, Idle] = field(default_factory=dict)
