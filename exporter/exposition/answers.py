@@ -1,0 +1,222 @@
+"""A snapshot as answers of the JSON API: pure."""
+
+from collections.abc import Iterable
+
+from exporter.core.model import Component, GpuStatus, Quality, SourceStatus
+from exporter.core.snapshot import HistoryPoint, JobTotals, Snapshot
+from exporter.exposition.api_models import (
+    ComponentAnswer,
+    DeviceAnswer,
+    ErrorCount,
+    GpuAnswer,
+    HistoryAnswer,
+    IntensityAnswer,
+    JobAnswer,
+    JobsAnswer,
+    NodeAnswer,
+    SourceAnswer,
+    UnattributedAnswer,
+)
+
+
+def node_answer(
+    snapshot: Snapshot,
+    history: Iterable[HistoryPoint],
+    *,
+    node: str,
+    version: str,
+    interval_s: float,
+) -> NodeAnswer:
+    """Describe the node after one tick.
+
+    Args:
+        snapshot: the tick.
+        history: past moments to add, oldest first.
+        node: name of the node.
+        version: version of the daemon.
+        interval_s: sampling interval aimed at, s.
+    """
+    components = _components(snapshot)
+    return NodeAnswer(
+        node=node,
+        version=version,
+        unix_s=snapshot.unix_s,
+        interval_s=interval_s,
+        quality=_worst(part.quality for part in components),
+        power_w=snapshot.node_power_w,
+        energy_j=snapshot.node_energy_j,
+        emissions_g=snapshot.emissions_g,
+        fallback_emissions_g=snapshot.fallback_emissions_g,
+        cpu_busy_ratio=snapshot.cpu_busy,
+        pue_ratio=snapshot.pue,
+        components=components,
+        devices=tuple(
+            DeviceAnswer(
+                component=totals.device.component,
+                device=totals.device.name,
+                power_w=totals.power_w,
+                energy_j=totals.energy_j,
+                gpu=None if totals.gpu is None else _gpu(totals.gpu),
+            )
+            for totals in snapshot.devices
+        ),
+        unattributed=tuple(
+            UnattributedAnswer(
+                component=totals.component,
+                reason=totals.reason,
+                energy_j=totals.energy_j,
+            )
+            for totals in snapshot.unattributed
+        ),
+        sources=tuple(_source(status) for status in snapshot.sources),
+        missed_ticks=snapshot.missed_ticks,
+        sample_duration_s=snapshot.sample_duration_s,
+        tick_duration_s=snapshot.tick_duration_s,
+        history=tuple(
+            HistoryAnswer(
+                unix_s=point.unix_s,
+                power_w=point.node_power_w,
+                components_w=dict(point.components),
+                intensity_g_per_kwh=point.intensity_g_per_kwh,
+            )
+            for point in history
+        ),
+    )
+
+
+def jobs_answer(snapshot: Snapshot) -> JobsAnswer:
+    """Describe every job on the node."""
+    return JobsAnswer(
+        unix_s=snapshot.unix_s,
+        jobs=tuple(job_answer(job) for job in snapshot.jobs),
+        jobs_dropped=snapshot.jobs_dropped,
+    )
+
+
+def job_answer(job: JobTotals) -> JobAnswer:
+    """Describe one job."""
+    labels = job.labels
+    running = job.end_unix_s is None
+    return JobAnswer(
+        scheduler=job.workload.scheduler,
+        job_id=labels.job_id,
+        user=labels.user,
+        account=labels.account,
+        partition=labels.partition,
+        namespace=labels.namespace,
+        pod=labels.pod,
+        info=dict(labels.info),
+        running=running,
+        power_w=sum(power_w for _, power_w in job.power_w) if job.power_w else None,
+        components_w=dict(job.power_w),
+        energy_j=sum(energy_j for _, energy_j in job.energy_j),
+        components_j=dict(job.energy_j),
+        emissions_g=job.emissions_g,
+        cpu_s=job.cpu_s,
+        gpus=job.gpus,
+        gpu_utilization_ratio=job.gpu_utilization,
+        memory_bytes=job.memory_bytes,
+        created_unix_s=job.created_unix_s,
+        start_unix_s=job.start_unix_s,
+        end_unix_s=job.end_unix_s,
+        projected_energy_j=job.projected_energy_j,
+        projected_emissions_g=job.projected_emissions_g,
+        progress_ratio=job.progress,
+    )
+
+
+def intensity_answer(snapshot: Snapshot) -> IntensityAnswer:
+    """Describe the carbon intensity in force."""
+    intensity = snapshot.intensity
+    observed_unix_s = intensity.observed_unix_s
+    return IntensityAnswer(
+        unix_s=snapshot.unix_s,
+        zone=intensity.zone,
+        provider=intensity.provider,
+        intensity_g_per_kwh=intensity.value,
+        signal=intensity.signal,
+        factors=intensity.factors,
+        estimated=intensity.estimated,
+        fallback_level=intensity.fallback_level,
+        observed_unix_s=observed_unix_s,
+        age_s=None if observed_unix_s is None else snapshot.unix_s - observed_unix_s,
+    )
+
+
+def _components(snapshot: Snapshot) -> tuple[ComponentAnswer, ...]:
+    idle = {idle.component: idle for idle in snapshot.idle}
+    unmeasured_s = dict(snapshot.unmeasured_s)
+    return tuple(
+        ComponentAnswer(
+            component=totals.component,
+            quality=component_quality(snapshot.sources, totals.component),
+            power_w=totals.power_w,
+            energy_j=totals.energy_j,
+            idle_power_w=known.power_w if known is not None else None,
+            idle_method=known.method if known is not None else None,
+            unmeasured_s=unmeasured_s.get(totals.component),
+        )
+        for totals in sorted(snapshot.components, key=lambda part: part.component)
+        for known in [idle.get(totals.component)]
+    )
+
+
+def component_quality(sources: Iterable[SourceStatus], component: Component) -> Quality:
+    """Tell whether a component's power is measured or estimated right now.
+
+    Platform is what a meter of the whole node leaves over, so such a meter
+    speaks for it too.
+
+    Args:
+        sources: every source, up or not.
+        component: the component in question.
+
+    Returns:
+        "estimated" if any of its sources that are up estimates, "none" if no
+        source of it is up.
+    """
+    names = {component, "node"} if component == "platform" else {component}
+    return _worst(
+        status.info.quality
+        for status in sources
+        if status.up and status.info.component in names
+    )
+
+
+def _worst(qualities: Iterable[Quality]) -> Quality:
+    seen = set(qualities)
+    if "estimated" in seen:
+        return "estimated"
+    return "measured" if "measured" in seen else "none"
+
+
+def _gpu(gpu: GpuStatus) -> GpuAnswer:
+    return GpuAnswer(
+        index=gpu.info.index,
+        uuid=gpu.info.uuid,
+        model=gpu.info.model,
+        driver=gpu.info.driver,
+        pci=gpu.info.pci,
+        utilization_ratio=gpu.utilization,
+        memory_used_bytes=gpu.memory_used_bytes,
+        memory_total_bytes=gpu.memory_total_bytes,
+        temperature_celsius=gpu.temperature_c,
+        power_limit_w=gpu.power_limit_w,
+    )
+
+
+def _source(status: SourceStatus) -> SourceAnswer:
+    return SourceAnswer(
+        source=status.info.name,
+        component=status.info.component,
+        method=status.info.method,
+        quality=status.info.quality,
+        scope=status.info.scope,
+        up=status.up,
+        reason=status.reason,
+        message=status.message,
+        read_duration_s=status.read_duration_s,
+        errors=tuple(
+            ErrorCount(reason=reason, ticks=ticks) for reason, ticks in status.errors
+        ),
+    )

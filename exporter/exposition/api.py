@@ -1,0 +1,109 @@
+"""The JSON API of a node: read-only, the last tick and the recent past."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, status
+
+from exporter.core.snapshot import Snapshot, SnapshotReader
+from exporter.exposition.answers import (
+    intensity_answer,
+    job_answer,
+    jobs_answer,
+    node_answer,
+)
+from exporter.exposition.api_models import (
+    IntensityAnswer,
+    JobAnswer,
+    JobsAnswer,
+    NodeAnswer,
+)
+
+
+def api_router(
+    reader: SnapshotReader, *, node: str, version: str, interval_s: float
+) -> APIRouter:
+    """Build the routes below ``/api/v1``.
+
+    Args:
+        reader: where the last snapshot is.
+        node: name of the node.
+        version: version of the daemon.
+        interval_s: sampling interval aimed at, s.
+    """
+    router = APIRouter(
+        prefix="/api/v1",
+        responses={
+            status.HTTP_503_SERVICE_UNAVAILABLE: {
+                "description": "no tick is done yet; ask again in a moment"
+            }
+        },
+    )
+
+    def latest() -> Snapshot:
+        snapshot = reader.latest()
+        if snapshot is None:
+            raise HTTPException(
+                status.HTTP_503_SERVICE_UNAVAILABLE,
+                "no tick is done yet; ask again in a moment",
+            )
+        return snapshot
+
+    # Coroutines, although nothing waits: FastAPI runs plain functions on a
+    # pool of threads, which a small daemon has no use for.
+    @router.get("/node", summary="The node: power, energy, grams, sources")
+    async def node_now(
+        history_after_unix_s: Annotated[
+            float | None,
+            Query(description="add past moments later than this; 0 for all there are"),
+        ] = None,
+    ) -> NodeAnswer:
+        snapshot = latest()
+        history = () if history_after_unix_s is None else reader.history()
+        return node_answer(
+            snapshot,
+            (
+                point
+                for point in history
+                if history_after_unix_s is not None
+                and point.unix_s > history_after_unix_s
+            ),
+            node=node,
+            version=version,
+            interval_s=interval_s,
+        )
+
+    @router.get("/jobs", summary="Every job on this node")
+    async def jobs() -> JobsAnswer:
+        return jobs_answer(latest())
+
+    @router.get(
+        "/jobs/{job_id}",
+        summary="One job on this node",
+        responses={status.HTTP_404_NOT_FOUND: {"description": "no such job here"}},
+    )
+    async def job(
+        job_id: str,
+        scheduler: Annotated[
+            str | None,
+            Query(description="needed only if two schedulers use the same id"),
+        ] = None,
+    ) -> JobAnswer:
+        found = [
+            job
+            for job in latest().jobs
+            if job.labels.job_id == job_id
+            and scheduler in {None, job.workload.scheduler}
+        ]
+        if not found:
+            raise HTTPException(
+                status.HTTP_404_NOT_FOUND,
+                "no such job on this node, or it ended too long ago",
+            )
+        # A requeued job has been here before: the last run counts.
+        return job_answer(max(found, key=lambda job: job.created_unix_s))
+
+    @router.get("/intensity", summary="Carbon intensity in force")
+    async def intensity() -> IntensityAnswer:
+        return intensity_answer(latest())
+
+    return router

@@ -1,0 +1,189 @@
+"""What the JSON API answers; every field that is a quantity names its unit.
+
+A value that is not known is ``null``, never 0.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exporter.core.model import Component, IdleMethod, Method, Quality, Reason, Scope
+
+Power = Annotated[float, Field(description="mean power of the last interval, W")]
+Energy = Annotated[float, Field(description="energy since boot, J")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ComponentAnswer(_Answer):
+    """One kind of device: all of its energy, and how well that is known."""
+
+    component: Component
+    quality: Quality
+    power_w: Power | None
+    energy_j: Energy
+    idle_power_w: Annotated[
+        float | None, Field(description="what it would draw with nothing to do, W")
+    ]
+    idle_method: IdleMethod | None
+    unmeasured_s: Annotated[
+        float | None, Field(description="time whose energy could not be measured, s")
+    ]
+
+
+class GpuAnswer(_Answer):
+    """What a GPU is and how it does."""
+
+    index: int
+    uuid: str
+    model: str
+    driver: str
+    pci: str
+    utilization_ratio: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    temperature_celsius: float | None
+    power_limit_w: float | None
+
+
+class DeviceAnswer(_Answer):
+    """One thing whose energy is read."""
+
+    component: Component
+    device: str
+    power_w: Power | None
+    energy_j: Energy
+    gpu: GpuAnswer | None
+
+
+class UnattributedAnswer(_Answer):
+    """Energy no job is charged for, and why."""
+
+    component: Component
+    reason: Reason
+    energy_j: Energy
+
+
+class ErrorCount(_Answer):
+    """Ticks in which a source failed for one reason."""
+
+    reason: str
+    ticks: int
+
+
+class SourceAnswer(_Answer):
+    """One source of readings: what it is, and what is wrong with it."""
+
+    source: str
+    component: str
+    method: Method
+    quality: Quality
+    scope: Scope
+    up: bool
+    reason: Annotated[str, Field(description="why it is down; empty if it is up")]
+    message: Annotated[str, Field(description="what happened and what helps")]
+    read_duration_s: float
+    errors: tuple[ErrorCount, ...]
+
+
+class HistoryAnswer(_Answer):
+    """What the chart shows of one past moment."""
+
+    unix_s: float
+    power_w: float | None
+    components_w: Annotated[
+        dict[Component, float], Field(description="power by component, W")
+    ]
+    intensity_g_per_kwh: float
+
+
+class NodeAnswer(_Answer):
+    """The whole node after one tick."""
+
+    node: str
+    version: str
+    unix_s: Annotated[float, Field(description="wall clock of the tick, s")]
+    interval_s: Annotated[float, Field(description="sampling interval aimed at, s")]
+    quality: Annotated[
+        Quality, Field(description='"estimated" if any part of the power is')
+    ]
+    power_w: Power | None
+    energy_j: Energy
+    emissions_g: Annotated[float, Field(description="CO2e since boot, g")]
+    fallback_emissions_g: Annotated[
+        float, Field(description="the part computed on fallback intensity, g")
+    ]
+    cpu_busy_ratio: float | None
+    pue_ratio: float
+    components: tuple[ComponentAnswer, ...]
+    devices: tuple[DeviceAnswer, ...]
+    unattributed: tuple[UnattributedAnswer, ...]
+    sources: tuple[SourceAnswer, ...]
+    missed_ticks: int
+    sample_duration_s: float
+    tick_duration_s: float
+    history: tuple[HistoryAnswer, ...]
+
+
+class JobAnswer(_Answer):
+    """One job on this node; energy and grams count from its first sight here."""
+
+    scheduler: str
+    job_id: str
+    user: str
+    account: str
+    partition: str
+    namespace: str
+    pod: str
+    info: dict[str, str]
+    running: bool
+    power_w: Annotated[float | None, Field(description="null once it ended, W")]
+    components_w: dict[Component, float]
+    energy_j: float
+    components_j: dict[Component, float]
+    emissions_g: float
+    cpu_s: float
+    gpus: float | None
+    gpu_utilization_ratio: float | None
+    memory_bytes: int | None
+    created_unix_s: float
+    start_unix_s: float | None
+    end_unix_s: float | None
+    projected_energy_j: float | None
+    projected_emissions_g: float | None
+    progress_ratio: float | None
+
+
+class JobsAnswer(_Answer):
+    """Every job on this node, those that ended a while ago included."""
+
+    unix_s: float
+    jobs: tuple[JobAnswer, ...]
+    jobs_dropped: Annotated[
+        int, Field(description="jobs left out because of the cap on exported jobs")
+    ]
+
+
+class IntensityAnswer(_Answer):
+    """Carbon intensity in force, and how far it is from a live figure."""
+
+    unix_s: float
+    zone: str
+    provider: str
+    intensity_g_per_kwh: float
+    signal: Literal["average", "marginal"]
+    factors: Literal["lifecycle", "direct", ""]
+    estimated: Annotated[bool, Field(description="the provider calls it an estimate")]
+    fallback_level: Annotated[
+        Literal[0, 1, 2, 3],
+        Field(
+            description="0 live or fixed, 1 last good value, 2 yearly figure of the "
+            "zone, 3 yearly figure of the world"
+        ),
+    ]
+    observed_unix_s: Annotated[
+        float | None, Field(description="the moment it speaks of; null for a constant")
+    ]
+    age_s: float | None

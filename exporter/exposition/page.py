@@ -1,0 +1,63 @@
+"""The page for a person: three files from this package, no build, no network."""
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exporter.exposition.negotiation import accepts_gzip
+
+_FOLDER = Path(__file__).parent / "web"
+_FILES = (
+    ("/", "index.html", "text/html; charset=utf-8"),
+    ("/jouled.css", "jouled.css", "text/css; charset=utf-8"),
+    ("/jouled.js", "jouled.js", "text/javascript; charset=utf-8"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file, packed once, with a tag that changes when it does."""
+
+    packed: bytes
+    content_type: str
+    etag: str
+
+    def answer(self, request: Request) -> Response:
+        headers = {
+            "cache-control": "no-cache",
+            "etag": self.etag,
+            "vary": "accept-encoding",
+        }
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=304, headers=headers)
+        body = self.packed
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            headers["content-encoding"] = "gzip"
+        else:
+            body = zlib.decompress(body, zlib.MAX_WBITS | 16)
+        return Response(body, headers=headers, media_type=self.content_type)
+
+
+def page_routes() -> list[Route]:
+    """Build the routes of the page's files; they answer GET and HEAD."""
+    return [_route(path, name, content_type) for path, name, content_type in _FILES]
+
+
+def _route(path: str, name: str, content_type: str) -> Route:
+    body = (_FOLDER / name).read_bytes()
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    file = _File(
+        packed=packer.compress(body) + packer.flush(),
+        content_type=content_type,
+        etag=f'"{hashlib.sha256(body).hexdigest()[:16]}"',
+    )
+
+    async def endpoint(request: Request) -> Response:
+        return file.answer(request)
+
+    return Route(path, endpoint, methods=["GET"], include_in_schema=False)
