@@ -1,0 +1,29 @@
+"""A carbon intensity that the operator fixed, as for a site's own supply."""
+
+from math import isfinite
+
+from exporter.core.errors import ConfigError
+from exporter.core.model import Intensity
+from exporter.core.units import GramsPerKwh, Seconds
+
+
+class FixedIntensity:
+    """One figure for ever; no fallback, because nothing can fail.
+
+    Args:
+        value: gCO2e per kWh, finite, > 0.
+        zone: what the figure is called in the label ``zone``.
+
+    Raises:
+        ConfigError: the value is not a positive number.
+    """
+
+    def __init__(self, value: GramsPerKwh, zone: str) -> None:
+        if not (isfinite(value) and value > 0):
+            msg = f"the carbon intensity must be a positive number of g/kWh: {value}"
+            raise ConfigError(msg)
+        self._intensity = Intensity(zone=zone, provider="static", value=value)
+
+    def current(self, unix_s: Seconds) -> Intensity:  # noqa: ARG002 - a constant has no time
+        """Return the fixed figure."""
+        return self._intensity
