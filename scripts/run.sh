@@ -12,4 +12,4 @@ if [[ $* != *--web.listen-address* ]]; then
     echo "jouled: look at http://$address/ (metrics: http://$address/metrics); Ctrl-C ends it"
 fi
 export JOULED_WEB__LISTEN_ADDRESS=$address
-exec .venv/bin/jouled "$@"
+exec .venv/bin/jouled run "$@"
