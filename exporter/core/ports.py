@@ -47,6 +47,10 @@ class PowerDriver(PowerSource, Protocol):
     Its own ``read`` keeps the driver in order and returns no reading.
     """
 
+    @property
+    def restart_needed(self) -> bool:
+        """Only a new process can read this driver again."""
+
     def members(self) -> tuple[PowerSource, ...]:
         """The devices there are now; the same tuple until that changes."""
 

@@ -1,0 +1,130 @@
+"""Composition root: the only file that names concrete sources.
+
+What the daemon reads is the tuples below, in this order; nothing registers
+itself.
+"""
+
+from pathlib import Path
+
+from exporter.carbon.static import FixedIntensity
+from exporter.carbon.yearly import YearlyIntensity
+from exporter.config import Config
+from exporter.core.model import Component
+from exporter.core.ports import IntensitySource, PowerDriver, PowerSource
+from exporter.core.units import GramsPerKwh, Seconds, Watts
+from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
+from exporter.pipeline.engine import Engine
+from exporter.pipeline.idle_store import IdleStore
+from exporter.pipeline.runner import Live, Publisher, Runner
+from exporter.pipeline.sampler import Sampler, Sources
+from exporter.pipeline.state import EngineSettings, EngineState
+from exporter.power.model import ModelSource, ModelWhenUnmetered
+from exporter.power.model_watts import model_watts
+from exporter.power.nvml import NvmlDriver
+from exporter.power.rapl import PowercapSource
+from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
+
+
+def build_sources(config: Config) -> Sources:
+    """Name everything that is read; nothing but powercap is touched yet."""
+    drivers: tuple[PowerDriver, ...] = ()
+    if config.power.nvml:
+        drivers = (NvmlDriver(release_file(config.state.run_dir)),)
+    return Sources(
+        power=_cpu_sources(config),
+        drivers=drivers,
+        node=PsutilNodeUsage(config.path.procfs),
+        workloads=(),
+        intensity=build_intensity(config),
+    )
+
+
+def release_file(run_dir: Path) -> Path:
+    """Return the file that makes the daemon let go of NVML while it exists."""
+    return run_dir / "nvml-release"
+
+
+def build_intensity(config: Config) -> IntensitySource:
+    """Return the intensity that is configured.
+
+    Raises:
+        ConfigError: nobody knows the zone.
+    """
+    carbon = config.carbon
+    if carbon.intensity_g_per_kwh is not None:
+        value = GramsPerKwh(carbon.intensity_g_per_kwh)
+        return FixedIntensity(value, carbon.zone or "custom")
+    return YearlyIntensity(carbon.zone)
+
+
+def build_live(config: Config) -> Live:
+    """Return what may change while the daemon runs.
+
+    Raises:
+        ConfigError: nobody knows the zone.
+    """
+    idle = config.idle
+    configured: list[tuple[Component, float | None]] = [
+        ("cpu", idle.cpu_w),
+        ("dram", idle.dram_w),
+        ("gpu", idle.gpu_w),
+    ]
+    settings = EngineSettings(
+        idle_policy=config.attribution.idle,
+        platform_policy=config.attribution.platform,
+        idle_w=tuple((c, Watts(w)) for c, w in configured if w is not None),
+        max_jobs=config.metrics.max_jobs,
+        ended_jobs_s=config.metrics.ended_jobs_s,
+    )
+    return Live(settings, build_intensity(config), config.pue)
+
+
+def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runner:
+    """Put the pipeline together, going on from the checkpoint if there is one."""
+    live = build_live(config)
+    checkpoint = Checkpoint(config.state.run_dir, read_boot_id(config.path.procfs))
+    idle_store = IdleStore(config.state.dir)
+    state = checkpoint.load() or EngineState()
+    state.learners = idle_store.load()
+    return Runner(
+        build_sampler(config, sources),
+        Engine(live.settings, state),
+        publisher,
+        checkpoint=checkpoint,
+        idle_store=idle_store,
+        give_up=lambda: any(driver.restart_needed for driver in sources.drivers),
+    )
+
+
+def build_sampler(config: Config, sources: Sources) -> Sampler:
+    """Start a worker per source."""
+    return Sampler(
+        sources,
+        interval_s=Seconds(config.sampling.interval_s),
+        deadline_s=Seconds(config.sampling.read_deadline_s),
+        pue=config.pue,
+    )
+
+
+def _cpu_sources(config: Config) -> tuple[PowerSource, ...]:
+    procfs = config.path.procfs
+    power = config.power
+    sources: list[PowerSource] = []
+    model: PowerSource | None = None
+    if power.model == "auto":
+        watts = model_watts(
+            procfs, _watts(power.model_idle_w), _watts(power.model_max_w)
+        )
+        model = ModelSource(watts, lambda: busy_seconds(procfs))
+    if power.rapl:
+        meter = PowercapSource(config.path.sysfs)
+        sources.append(meter)
+        if model is not None:
+            sources.append(ModelWhenUnmetered(model, meter))
+    elif model is not None:
+        sources.append(model)
+    return tuple(sources)
+
+
+def _watts(value: float | None) -> Watts | None:
+    return None if value is None else Watts(value)

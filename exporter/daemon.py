@@ -1,0 +1,224 @@
+"""The daemon's life: start, signals, reload, and the order of its end.
+
+The tick runs in a thread of its own; the web server and the signals have the
+main thread. Whichever of the two ends first ends the other.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from exporter.bootstrap import build_live, build_runner, build_sources
+from exporter.carbon.yearly import YearlyIntensity
+from exporter.config import Config, diff, needs_restart
+from exporter.core.errors import ConfigError
+from exporter.core.ports import IntensitySource
+from exporter.exposition.http import NodeApp, create_app
+from exporter.exposition.server import WebServer, bind
+from exporter.exposition.web_config import WebConfig, load_web_config
+from exporter.pipeline.runner import Publisher, Runner
+from exporter.version import version
+
+_log = logging.getLogger(__name__)
+
+_JOIN_S = 1.5
+
+
+class StartError(Exception):
+    """The daemon cannot start; one line says why and what to do."""
+
+
+def run(config: Config, reload: Callable[[], Config]) -> int:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        config: the configuration to start with.
+        reload: reads the configuration again; raises ``ConfigError``.
+
+    Returns:
+        Exit code: 0 after a signal, 1 when it could not start or had to give up.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    try:
+        web_config = _load_web_config(config.web.config_file)
+        with contextlib.ExitStack() as stack:
+            sockets = _bind(config.web.listen_address)
+            for one in sockets:
+                stack.callback(one.close)
+            _make_directories(config)
+            stack.enter_context(_only_one(config.state.run_dir))
+            return _Daemon(config, reload, sockets, web_config).run()
+    except StartError as error:
+        _log.error("%s", error)  # noqa: TRY400 - one line, not a traceback
+        return 1
+
+
+class _Daemon:
+    def __init__(
+        self,
+        config: Config,
+        reload: Callable[[], Config],
+        sockets: list[socket.socket],
+        web_config: WebConfig | None,
+    ) -> None:
+        self._config = config
+        self._reload = reload
+        self._web_config = web_config
+        self._publisher = Publisher(config.sampling.interval_s)
+        sources = build_sources(config)
+        _advise(sources.intensity)
+        try:
+            self._runner = build_runner(config, sources, self._publisher)
+        except OSError as error:
+            msg = f"cannot read the boot id: {error}; set --path.procfs"
+            raise StartError(msg) from error
+        self._app = create_app(
+            self._publisher,
+            version=version(),
+            level=config.metrics.level,
+            interval_s=config.sampling.interval_s,
+        )
+        self._server = WebServer(self._app, sockets, web_config)
+
+    def run(self) -> int:
+        """Serve until told to stop, or until the ticks end by themselves."""
+        _settle_memory()
+        return asyncio.run(self._serve())
+
+    async def _serve(self) -> int:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        told_to_stop = False
+
+        def end(signal_name: str) -> None:
+            nonlocal told_to_stop
+            told_to_stop = True
+            _log.info("stopping", extra={"signal": signal_name})
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+
+        ticks = threading.Thread(
+            target=_run_ticks, args=(self._runner, loop, stop), name="tick"
+        )
+        ticks.start()
+        _log.info(
+            "listening",
+            extra={
+                "address": self._config.web.listen_address,
+                "version": version(),
+                "state": str(self._config.state.run_dir),
+            },
+        )
+        try:
+            await self._server.serve(stop)
+        finally:
+            self._runner.stop()
+            ticks.join(_JOIN_S)
+        if ticks.is_alive():
+            _log.warning("a source hangs; leaving without it")
+            # Nothing is lost: the checkpoint is as old as the last tick.
+            logging.shutdown()
+            os._exit(0 if told_to_stop else 1)
+        return 0 if told_to_stop else 1
+
+    def _on_hangup(self) -> None:
+        """Reload the configuration, or refuse it whole."""
+        try:
+            new = self._reload()
+            live = build_live(new)
+            if self._web_config is not None:
+                self._web_config.reload()
+        except ConfigError as error:
+            _log.error("reload refused, going on as before: %s", error)  # noqa: TRY400 - one line
+            return
+        changed = diff(self._config, new)
+        waiting = needs_restart(changed)
+        if waiting:
+            _log.warning(
+                "some changes wait for a restart", extra={"keys": ",".join(waiting)}
+            )
+        self._config = new
+        self._runner.apply(live)
+        self._app.set_level(new.metrics.level)
+        logging.getLogger().setLevel(new.log.level.upper())
+        _advise(live.intensity)
+        _log.info("configuration reloaded", extra={"changed": ",".join(changed)})
+
+
+def _run_ticks(
+    runner: Runner, loop: asyncio.AbstractEventLoop, stop: asyncio.Event
+) -> None:
+    try:
+        runner.run()
+    except Exception:
+        _log.exception("the tick failed; giving up, the checkpoint is kept")
+    finally:
+        # The loop may be gone already, if it was the first to end.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+
+
+def _advise(intensity: IntensitySource) -> None:
+    if isinstance(intensity, YearlyIntensity) and intensity.advice is not None:
+        _log.warning("%s", intensity.advice)
+
+
+def _load_web_config(path: Path | None) -> WebConfig | None:
+    return None if path is None else load_web_config(path)
+
+
+def _bind(address: str) -> list[socket.socket]:
+    try:
+        return bind(address)
+    except OSError as error:
+        msg = f"cannot listen on {address}: {error}; set --web.listen-address"
+        raise StartError(msg) from error
+
+
+def _make_directories(config: Config) -> None:
+    for path, flag in (
+        (config.state.run_dir, "--state.run-dir"),
+        (config.state.dir, "--state.dir"),
+    ):
+        try:
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"cannot make the directory {path}: {error}; set {flag}"
+            raise StartError(msg) from error
+
+
+@contextlib.contextmanager
+def _only_one(run_dir: Path) -> Iterator[None]:
+    """Hold the lock of the run directory; two daemons would spoil its state."""
+    path = run_dir / "lock"
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        msg = f"cannot write in {run_dir}: {error}; set --state.run-dir"
+        raise StartError(msg) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            msg = f"another jouled uses {run_dir}; stop it or set --state.run-dir"
+            raise StartError(msg) from error
+        yield
+
+
+def _settle_memory() -> None:
+    """Take what start-up made out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
