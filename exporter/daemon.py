@@ -110,6 +110,7 @@ class _Daemon:
             loop.add_signal_handler(number, end, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
 
+        threading.excepthook = _tell_crash
         ticks = threading.Thread(
             target=_run_ticks, args=(self._runner, loop, stop), name="tick"
         )
@@ -163,12 +164,18 @@ def _run_ticks(
 ) -> None:
     try:
         runner.run()
-    except Exception:
-        _log.exception("the tick failed; giving up, the checkpoint is kept")
     finally:
         # The loop may be gone already, if it was the first to end.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
+
+
+def _tell_crash(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None:
+        _log.critical(
+            "the tick failed; giving up, the checkpoint is kept",
+            exc_info=crash.exc_value,
+        )
 
 
 def _advise(intensity: IntensitySource) -> None:
