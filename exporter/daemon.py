@@ -21,7 +21,7 @@ from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config, diff, needs_restart
 from exporter.core.errors import ConfigError
 from exporter.core.ports import IntensitySource
-from exporter.exposition.http import NodeApp, create_app
+from exporter.exposition.http import create_app
 from exporter.exposition.server import WebServer, bind
 from exporter.exposition.web_config import WebConfig, load_web_config
 from exporter.pipeline.runner import Publisher, Runner
@@ -59,7 +59,7 @@ def run(config: Config, reload: Callable[[], Config]) -> int:
             stack.enter_context(_only_one(config.state.run_dir))
             return _Daemon(config, reload, sockets, web_config).run()
     except StartError as error:
-        _log.error("%s", error)  # noqa: TRY400 - one line, not a traceback
+        _log.error("%s", error)
         return 1
 
 
@@ -143,7 +143,7 @@ class _Daemon:
             if self._web_config is not None:
                 self._web_config.reload()
         except ConfigError as error:
-            _log.error("reload refused, going on as before: %s", error)  # noqa: TRY400 - one line
+            _log.error("reload refused, going on as before: %s", error)
             return
         changed = diff(self._config, new)
         waiting = needs_restart(changed)
