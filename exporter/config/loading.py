@@ -35,6 +35,7 @@ _TYPE_WORDS = {
     "int": "the number",
     "float": "the number",
     "bool": "the boolean",
+    "seq": "a list",
     "map": "a mapping",
     "null": "nothing",
 }
@@ -138,8 +139,8 @@ def _parse(
     except ValueError:
         got = shorten(text)
     else:
-        type_word = _TYPE_WORDS.get(yaml_type, f"a {shorten(yaml_type)}")
-        got = f"{type_word} {shorten(text)}" if text else type_word
+        word = _TYPE_WORDS.get(yaml_type, f"the tag {shorten(yaml_type)}")
+        got = f"{word} {shorten(text)}" if text else word
     msg = f"{where}: expected {kind.expected}, got {got}"
     raise ConfigError(msg)
 

@@ -78,12 +78,12 @@ def show_duration(duration_s: float) -> str:
     Args:
         duration_s: s, finite, >= 0.
     """
-    if duration_s and duration_s < 1:
-        return f"{duration_s * 1000:g}ms"
+    if 0 < duration_s < 1:
+        return f"{_decimal(duration_s * 1000)}ms"
     for unit in ("d", "h", "m"):
-        if duration_s and duration_s % _UNITS_S[unit] == 0:
-            return f"{duration_s / _UNITS_S[unit]:g}{unit}"
-    return f"{duration_s:g}s"
+        if duration_s > 0 and duration_s % _UNITS_S[unit] == 0:
+            return f"{_decimal(duration_s / _UNITS_S[unit])}{unit}"
+    return f"{_decimal(duration_s)}s"
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -128,7 +128,7 @@ def duration(shortest_s: float, longest_s: float) -> Kind[float]:
 
     return Kind(
         f"a duration from {show_duration(shortest_s)} to {show_duration(longest_s)}"
-        ", such as 1s or 1h30m",
+        ", such as 1s",
         "DURATION",
         ("str",),
         parse,
@@ -149,7 +149,7 @@ def number(least: float, most: float, *, above: bool = False) -> Kind[float]:
 
     start = f"above {least:g} and up to" if above else f"from {least:g} to"
     return Kind(
-        f"a number {start} {most:g}", "NUMBER", ("int", "float"), parse, _show_number
+        f"a number {start} {most:g}", "NUMBER", ("int", "float"), parse, _decimal
     )
 
 
@@ -223,8 +223,8 @@ def address() -> Kind[str]:
     )
 
 
-def _show_number(value: float) -> str:
-    return str(value).removesuffix(".0")
+def _decimal(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _within(value: float, least: float, most: float) -> float:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -101,12 +101,7 @@ def read_yaml(path: Path) -> tuple[Entry, ...]:
 
 def _read_text(path: Path) -> str:
     try:
-        # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                msg = f"{path}: not a regular file; name a YAML file"
-                raise ConfigError(msg)
+        with _open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}; check path and permissions"
@@ -120,6 +115,16 @@ def _read_text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         msg = f"{path}:{line}: not UTF-8"
         raise ConfigError(msg) from error
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    msg = f"{path}: not a regular file; name a YAML file"
+    raise ConfigError(msg)
 
 
 def _entries(path: Path, document: yaml.MappingNode) -> Iterator[Entry]:
