@@ -14,7 +14,12 @@ from datetime import UTC, datetime
 
 from exporter.config.settings import LogFormat, LogLevel
 
+# What every record has; the rest is what ``extra`` added to it.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+# uvicorn's copy of its message with terminal colours.
+_UNWANTED = frozenset({"color_message"})
 _FIELDS = "jouled_fields"
+
 _UNSAFE_IN_KEY = re.compile(r"[^A-Za-z0-9_.]")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,\[\]-]+")
 _BASE_KEYS = frozenset({"ts", "level", "logger", "msg", "exception", "stack"})
@@ -27,10 +32,11 @@ _Value = str | int | float | bool | None
 
 
 def fields(**values: object) -> dict[str, object]:
-    """Build the ``extra`` of a log call from key=value pairs.
+    """Build the ``extra`` of a log call, for keys that logging would refuse.
 
-    Keys carry units (``interval_s=1.0``); values are shown with ``str`` unless
-    they are numbers, booleans or ``None``.
+    ``extra={"source": "rapl"}`` does as well, but not with ``name``, ``args`` or
+    any other attribute of a record. Keys carry units (``interval_s=1.0``); values
+    are shown with ``str`` unless they are numbers, booleans or ``None``.
     """
     return {_FIELDS: values}
 
@@ -72,8 +78,7 @@ def _pairs(record: logging.LogRecord) -> dict[str, _Value]:
         "logger": record.name,
         "msg": _bounded(record.getMessage()),
     }
-    extra: dict[str, object] = getattr(record, _FIELDS, {})
-    for key, value in extra.items():
+    for key, value in _extra(record).items():
         safe_key = _UNSAFE_IN_KEY.sub("_", key) or "_"
         pairs[f"{safe_key}_" if safe_key in _BASE_KEYS else safe_key] = _value(value)
     if record.exc_info:
@@ -82,6 +87,16 @@ def _pairs(record: logging.LogRecord) -> dict[str, _Value]:
     if record.stack_info:
         pairs["stack"] = _bounded(record.stack_info)
     return pairs
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    extra = {
+        key: value
+        for key, value in vars(record).items()
+        if key not in _STANDARD and key not in _UNWANTED
+    }
+    own: dict[str, object] = extra.pop(_FIELDS, {})
+    return {**extra, **own}
 
 
 def _value(value: object) -> _Value:

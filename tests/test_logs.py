@@ -89,6 +89,16 @@ def test_a_logfmt_line_parses_back_whatever_is_logged(
     assert {key: parsed[key] for key in extra} == extra
 
 
+def test_plain_extra_is_shown_too() -> None:
+    """Most callers use nothing but the standard library's own way."""
+    made = record("x", {"name": "a"})
+    made.__dict__.update({"source": "nvml", "color_message": "\x1b[1mx"})
+
+    line = LogfmtFormatter().format(made)
+
+    assert line.endswith(" msg=x source=nvml name=a")
+
+
 def test_logfmt_is_what_people_read() -> None:
     """Plain values go bare; units are in the keys."""
     extra = {"source": "rapl", "devices": 2, "read_s": 0.5, "zone": None, "up": True}
@@ -111,10 +121,13 @@ def test_letters_of_any_language_stay_readable() -> None:
 @pytest.mark.parametrize("formatter", [LogfmtFormatter(), JsonFormatter()])
 def test_an_exception_is_one_field_of_the_line(formatter: logging.Formatter) -> None:
     """A traceback of forty lines is still one record for the collector."""
-    try:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
         int("x")
-    except ValueError:
-        line = formatter.format(record("failed", exc_info=sys.exc_info()))
+    error = caught.value
+
+    line = formatter.format(
+        record("failed", exc_info=(type(error), error, error.__traceback__))
+    )
 
     assert len(line.splitlines()) == 1
     assert "Traceback" in line
