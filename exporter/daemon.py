@@ -25,6 +25,7 @@ from exporter.exposition.http import create_app
 from exporter.exposition.server import WebServer, bind
 from exporter.exposition.web_config import WebConfig, load_web_config
 from exporter.pipeline.runner import Publisher, Runner
+from exporter.pipeline.sampler import Sources
 from exporter.version import version
 
 _log = logging.getLogger(__name__)
@@ -36,12 +37,17 @@ class StartError(Exception):
     """The daemon cannot start; one line says why and what to do."""
 
 
-def run(config: Config, reload: Callable[[], Config]) -> int:
+def run(
+    config: Config,
+    reload: Callable[[], Config],
+    sources_of: Callable[[Config], Sources] = build_sources,
+) -> int:
     """Run until SIGTERM or SIGINT.
 
     Args:
         config: the configuration to start with.
         reload: reads the configuration again; raises ``ConfigError``.
+        sources_of: names what is read; a bench adds jobs that it plays.
 
     Returns:
         Exit code: 0 after a signal, 1 when it could not start or had to give up.
@@ -57,7 +63,7 @@ def run(config: Config, reload: Callable[[], Config]) -> int:
                 stack.callback(one.close)
             _make_directories(config)
             stack.enter_context(_only_one(config.state.run_dir))
-            return _Daemon(config, reload, sockets, web_config).run()
+            return _Daemon(config, reload, sources_of, sockets, web_config).run()
     except StartError as error:
         _log.error("%s", error)
         return 1
@@ -68,6 +74,7 @@ class _Daemon:
         self,
         config: Config,
         reload: Callable[[], Config],
+        sources_of: Callable[[Config], Sources],
         sockets: list[socket.socket],
         web_config: WebConfig | None,
     ) -> None:
@@ -75,7 +82,7 @@ class _Daemon:
         self._reload = reload
         self._web_config = web_config
         self._publisher = Publisher(config.sampling.interval_s)
-        sources = build_sources(config)
+        sources = sources_of(config)
         _advise(sources.intensity)
         try:
             self._runner = build_runner(config, sources, self._publisher)
