@@ -34,7 +34,8 @@ SOURCE = "rapl"
 
 # Room for an unsigned 64-bit integer, its line feed and any padding.
 LINE_BYTES = 64
-_MAX_DIGITS = 20
+_LARGEST = 2**64 - 1
+_MAX_DIGITS = len(str(_LARGEST))
 
 # The kernel numbers zones in hexadecimal.
 _ZONE_DIRECTORY = re.compile(r"intel-rapl(:[0-9a-f]+)+")
@@ -127,10 +128,12 @@ def parse_unsigned(line: bytes, path: Path) -> int:
         SourceFaultyError: not an unsigned 64-bit integer.
     """
     digits = line.rstrip()
-    if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-        msg = f"{path} holds {line!r}, not an unsigned 64-bit integer"
-        raise SourceFaultyError(msg)
-    return int(digits)
+    if digits.isdigit() and len(digits) <= _MAX_DIGITS:
+        value = int(digits)
+        if value <= _LARGEST:
+            return value
+    msg = f"{path} holds {line!r}, not an unsigned 64-bit integer"
+    raise SourceFaultyError(msg)
 
 
 def unreadable(path: Path, error: OSError) -> SourceError:
