@@ -46,6 +46,10 @@ class NodeApp(FastAPI):
 
     scrapes: Scrapes
 
+    def set_level(self, level: Level) -> None:
+        """Set how far ``/metrics`` goes from now on."""
+        self.scrapes.set_level(level)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
@@ -70,7 +74,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
     interval_s: float = 1.0,
     node: str | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> FastAPI:
+) -> NodeApp:
     """Build the application.
 
     Args:

@@ -49,6 +49,12 @@ class Scrapes:
         self._snapshot: Snapshot | None = None
         self._bodies: dict[_Key, bytes] = {}
 
+    def set_level(self, level: Level) -> None:
+        """Set how far the export goes from now on."""
+        self._level = level
+        self._renderer = Renderer()
+        self._bodies.clear()
+
     def body(self, form: Format, *, gzip: bool) -> bytes | None:
         """Return the scrape of the last snapshot.
 

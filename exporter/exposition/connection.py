@@ -1,0 +1,82 @@
+"""uvicorn's HTTP/1.1 connection, with an end to everything.
+
+uvicorn waits for ever for the rest of a request and for a client that does not
+read its answer, and each such client costs memory and one place of few. Here the
+first exchange has to be done soon after the client came, and each further one
+soon after the keep-alive time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from exporter.exposition.web_config import TlsContext
+
+# Longer than the usual scrape intervals: a handshake costs more than a scrape.
+KEEP_ALIVE_S = 120
+_EXCHANGE_S = 10.0
+
+
+class Connection(H11Protocol):
+    """One client, from connect to close.
+
+    Args:
+        config: uvicorn's settings.
+        state: all connections and requests of the server.
+        tls: what clients are checked against; ``None`` for plain HTTP.
+        on_lost: called when this one is gone.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        tls: TlsContext | None,
+        on_lost: Callable[[], None],
+    ) -> None:
+        super().__init__(config, state, app_state={})
+        self._tls = tls
+        self._on_lost = on_lost
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start with a client, unless its certificate is of the wrong name."""
+        connected = cast("asyncio.Transport", transport)
+        super().connection_made(connected)
+        self._set_deadline(_EXCHANGE_S)
+        if self._tls is not None and not self._tls.allows(
+            connected.get_extra_info("peercert")
+        ):
+            connected.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+        self._on_lost()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request of the same client."""
+        # An answer is complete when it is handed to the kernel's and our own
+        # buffers; the deadline also ends a client that never reads it.
+        closing = self.transport.is_closing()
+        self._set_deadline(_EXCHANGE_S if closing else KEEP_ALIVE_S + _EXCHANGE_S)
+        super().on_response_complete()
+
+    def close(self) -> None:
+        """End now if nothing is under way, else after the answer."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.response_complete:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+
+    def _set_deadline(self, seconds: float) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)

@@ -1,0 +1,151 @@
+"""A YAML mapping that knows in which line each of its keys stands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+
+from exporter.core.errors import ConfigError
+
+_LARGEST_BYTES = 1 << 20
+_BOOLEAN = {"true": True, "false": False}
+
+
+class Section:
+    """One mapping of a document; every complaint names file, line and key."""
+
+    def __init__(self, path: Path, line: int, node: yaml.MappingNode | None) -> None:
+        """Index the keys of a mapping; ``None`` is an empty one.
+
+        Raises:
+            ConfigError: a key is there twice, or is no plain word.
+        """
+        self._path = path
+        self._line = line
+        self._nodes: dict[str, tuple[int, yaml.Node]] = {}
+        for key, value in node.value if node is not None else ():
+            here = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                msg = f"{path}:{here}: a key has to be a word"
+                raise ConfigError(msg)
+            if key.value in self._nodes:
+                self.refuse(key.value, f"is there again in line {here}; keep one")
+            self._nodes[key.value] = (here, value)
+
+    def __bool__(self) -> bool:
+        return bool(self._nodes)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._nodes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def refuse(self, key: str, complaint: str) -> NoReturn:
+        """Refuse what a key says.
+
+        Raises:
+            ConfigError: always; it names file, line and key.
+        """
+        line = self._nodes[key][0] if key in self._nodes else self._line
+        msg = f"{self._path}:{line}: {key}: {complaint}"
+        raise ConfigError(msg)
+
+    def only(self, *known: str) -> None:
+        """Refuse every key but these.
+
+        Raises:
+            ConfigError: there is another one.
+        """
+        for key in self._nodes:
+            if key not in known:
+                self.refuse(key, f"unknown key; known here: {', '.join(known)}")
+
+    def section(self, key: str) -> "Section":
+        """Return a mapping within; empty if it is absent or null.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        node = self._node(key)
+        if node is not None and not isinstance(node, yaml.MappingNode):
+            self.refuse(key, "has to hold further keys")
+        line = self._nodes[key][0] if key in self._nodes else self._line
+        return Section(self._path, line, node)
+
+    def text(self, key: str) -> str:
+        """Return a string; "" if it is absent or null.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        node = self._node(key)
+        return "" if node is None else self._scalar(key, node)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings; empty if it is absent or null.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        node = self._node(key)
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.refuse(key, "has to be a list")
+        return tuple(self._scalar(key, item) for item in node.value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return a boolean.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        said = self.text(key)
+        if not said:
+            return default
+        if said.lower() not in _BOOLEAN:
+            self.refuse(key, "has to be true or false")
+        return _BOOLEAN[said.lower()]
+
+    def _node(self, key: str) -> yaml.Node | None:
+        node = self._nodes[key][1] if key in self._nodes else None
+        return None if node is None or node.tag == "tag:yaml.org,2002:null" else node
+
+    def _scalar(self, key: str, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            self.refuse(key, "has to be one value")
+        text: str = node.value
+        return text
+
+
+def read_document(path: Path) -> Section:
+    """Read a YAML file whose top is a mapping, or that is empty.
+
+    Raises:
+        ConfigError: it cannot be read, is too large, or is no such YAML.
+    """
+    try:
+        # Opening a named pipe would wait for a writer for ever.
+        if not path.is_file():
+            msg = f"{path}: no such file; name a web configuration, YAML"
+            raise ConfigError(msg)
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_BYTES + 1)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}; check path and permissions"
+        raise ConfigError(msg) from error
+    if len(raw) > _LARGEST_BYTES:
+        msg = f"{path}: larger than 1 MiB; is it a web configuration?"
+        raise ConfigError(msg)
+    try:
+        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        msg = f"{path}: not valid YAML: {reason}"
+        raise ConfigError(msg) from error
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        msg = f"{path}: expected sections such as 'tls_server_config:'"
+        raise ConfigError(msg)
+    return Section(path, 1, node)
