@@ -1,0 +1,166 @@
+"""One NVIDIA GPU: a power source that outlives the handles it reads through.
+
+The driver attaches it to a handle and detaches it, holding its lock, and its
+worker holds the same lock while it calls NVML: so no handle is used after the
+library was shut down. What is found out about a GPU is found out by its own
+worker, because each of these calls may hang and should delay nobody else.
+
+In MIG mode this is the whole GPU, the parent of its instances: power and energy
+exist only here, and utilisation does not exist.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import TypeVar
+
+from exporter.core.errors import SourceAbsentError, SourceError, SourceFaultyError
+from exporter.core.model import GpuInfo, Reading, SourceInfo
+from exporter.core.units import Seconds
+from exporter.power.nvml.gauges import Gauges
+from exporter.power.nvml.library import HANDLE_LOST, Handle, code_of, say
+from exporter.power.nvml.meter import Meter
+from exporter.power.nvml.places import Place
+
+ValueT = TypeVar("ValueT")
+
+# How long workers and driver wait for each other: longer than initialising
+# takes, well below the deadline of a tick.
+PATIENCE_S = Seconds(0.5)
+
+
+class NvmlGpu:
+    """Reads one GPU; implements ``core.ports.PowerSource``.
+
+    Attributes:
+        uuid: which GPU, for as long as this object lives.
+        needs_driver: its handle is of no use, or it has none: the driver should
+            look for it again.
+    """
+
+    def __init__(
+        self,
+        uuid: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        patience_s: Seconds = PATIENCE_S,
+    ) -> None:
+        self.uuid = uuid
+        self.needs_driver = True
+        self._name = f"nvml/{uuid}"
+        self._monotonic = monotonic
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._absence: SourceError = SourceAbsentError(f"GPU {uuid}: not found yet")
+        self._place: Place | None = None
+        self._parts: tuple[Meter, Gauges] | None = None
+        self._unsupported: set[str] = set()
+        self._info = SourceInfo(self._name, "gpu", "counter", "measured", "device")
+
+    @property
+    def info(self) -> SourceInfo:
+        """What it is; the method is known for certain after the first read."""
+        return self._info
+
+    def read(self) -> tuple[Reading, ...]:
+        """Read energy, power and gauges once.
+
+        Returns:
+            One reading.
+
+        Raises:
+            SourceAbsentError: NVML was let go of, or the driver is gone.
+            SourceDeniedError: this user may not read its power.
+            SourceFaultyError: it is lost, needs a reset, or tells nonsense.
+        """
+        if not self._lock.acquire(timeout=self._patience_s):
+            msg = (
+                f"GPU {self.uuid}: NVML is being initialised again, or an earlier "
+                "call still hangs in the driver"
+            )
+            raise SourceFaultyError(msg)
+        try:
+            return (self._read(),)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Do nothing: the handle belongs to the driver, which may attach again."""
+
+    # --- for the driver -------------------------------------------------------
+
+    def take(self, timeout_s: Seconds) -> bool:
+        """Keep the worker out until ``give_back``; ``False`` if it hangs."""
+        return self._lock.acquire(timeout=timeout_s)
+
+    def give_back(self) -> None:
+        """Let the worker in again."""
+        self._lock.release()
+
+    def attach(self, place: Place) -> None:
+        """Read through this handle from now on; the caller has taken it."""
+        self._place = place
+        self._parts = None
+        self.needs_driver = False
+
+    def detach(self, why: SourceError) -> None:
+        """Forget the handle; the caller has taken it.
+
+        Args:
+            why: what its reads raise until it is attached again.
+        """
+        self._place = None
+        self._parts = None
+        self._absence = why
+        self.needs_driver = True
+
+    # --- for the worker --------------------------------------------------------
+
+    def _read(self) -> Reading:
+        place = self._place
+        if place is None:
+            # A new one each time: raising adds to an exception's traceback.
+            raise type(self._absence)(str(self._absence))
+        try:
+            meter, gauges = self._parts or self._examine(place)
+            count, time_s, power_w = meter.read(self._monotonic)
+        except place.nvml.NVMLError as error:
+            if code_of(error) in HANDLE_LOST:
+                self.needs_driver = True
+            msg = f"GPU {self.uuid}: {say(error)}"
+            raise SourceFaultyError(msg) from error
+        return Reading(meter.device, time_s, count, power_w, gauges.read(time_s))
+
+    def _examine(self, place: Place) -> tuple[Meter, Gauges]:
+        meter = Meter(place.nvml, place.handle, self.uuid, self._name)
+        gauges = Gauges(
+            place.nvml, place.handle, _gpu_info(self.uuid, place), self._unsupported
+        )
+        self._info = meter.info
+        self._parts = (meter, gauges)
+        return self._parts
+
+
+def _gpu_info(uuid: str, place: Place) -> GpuInfo:
+    nvml, handle = place.nvml, place.handle
+    return GpuInfo(
+        uuid=uuid,
+        index=place.index,
+        minor=_or_none(nvml, lambda: int(nvml.nvmlDeviceGetMinorNumber(handle))),
+        model=_or_none(nvml, lambda: str(nvml.nvmlDeviceGetName(handle))) or "",
+        driver=place.driver,
+        pci=_or_none(nvml, lambda: _pci_address(nvml, handle)) or "",
+    )
+
+
+def _pci_address(nvml: ModuleType, handle: Handle) -> str:
+    """Address as sysfs and lspci write it; NVML pads the domain to 8 digits."""
+    pci = nvml.nvmlDeviceGetPciInfo(handle)
+    return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
+
+
+def _or_none(nvml: ModuleType, ask: Callable[[], ValueT]) -> ValueT | None:
+    try:
+        return ask()
+    except nvml.NVMLError:
+        return None
