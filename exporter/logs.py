@@ -50,6 +50,11 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
     root.setLevel(level.upper())
 
 
+def configure_for_command(level: LogLevel) -> None:
+    """Log what a command does only on demand: what it found is what it prints."""
+    configure("debug" if level == "debug" else "error", "logfmt")
+
+
 class LogfmtFormatter(logging.Formatter):
     """Format a record as ``key=value`` pairs; odd values are JSON strings."""
 

@@ -87,20 +87,19 @@ def show_duration(duration_s: float) -> str:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Split ``host:port``, ``[ipv6]:port`` or ``:port`` (all IPv4 addresses).
+    """Split ``host:port``, ``[ipv6]:port`` or ``:port``.
 
     Args:
         text: as given; port 0 lets the kernel choose a free one.
 
     Returns:
-        Host without brackets, and port, 0..65535.
+        Host without brackets, "" for every address of the machine, and port.
 
     Raises:
         ValueError: it is no such address.
     """
     host, separator, port_text = text.rpartition(":")
-    host = host or "0.0.0.0"  # noqa: S104 - what ":9878" means to Prometheus' tools
-    if not (separator and _INTEGER.fullmatch(port_text) and _HOST.fullmatch(host)):
+    if not separator or (host and not _HOST.fullmatch(host)):
         msg = f"{shorten(text)} is not an address such as 0.0.0.0:9878"
         raise ValueError(msg)
     port = _whole_number(port_text, 0, _MAX_PORT)

@@ -64,7 +64,7 @@ def test_a_shown_duration_reads_back(duration_s: float) -> None:
     ("text", "split"),
     [
         ("127.0.0.1:9878", ("127.0.0.1", 9878)),
-        (":9878", ("0.0.0.0", 9878)),  # noqa: S104 - nothing is bound here
+        (":9878", ("", 9878)),
         ("localhost:0", ("localhost", 0)),
         ("[::1]:65535", ("::1", 65535)),
         ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
