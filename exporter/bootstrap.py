@@ -4,13 +4,21 @@ What the daemon reads is the tuples below, in this order; nothing registers
 itself.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from exporter import daemon
 from exporter.carbon.static import FixedIntensity
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config
 from exporter.core.model import Component
-from exporter.core.ports import IntensitySource, PowerDriver, PowerSource
+from exporter.core.ports import (
+    IntensitySource,
+    PowerDriver,
+    PowerSource,
+    WorkloadSource,
+)
 from exporter.core.units import GramsPerKwh, Seconds, Watts
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.engine import Engine
@@ -23,6 +31,46 @@ from exporter.power.model_watts import model_watts
 from exporter.power.nvml import NvmlDriver
 from exporter.power.rapl import PowercapSource
 from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
+
+
+def run(config: Config, reload: Callable[[], Config]) -> int:
+    """Run the daemon until it is told to stop.
+
+    Args:
+        config: the configuration to start with.
+        reload: reads the configuration again; raises ``ConfigError``.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    return daemon.run(config, daemon_plan(reload))
+
+
+def daemon_plan(
+    reload: Callable[[], Config], workloads: tuple[WorkloadSource, ...] = ()
+) -> daemon.Plan:
+    """Return how the parts of the daemon are made.
+
+    Args:
+        reload: reads the configuration again; raises ``ConfigError``.
+        workloads: further sources of jobs, beside those of the configuration.
+    """
+
+    def build(config: Config, publisher: Publisher) -> Runner:
+        sources = build_sources(config)
+        every = (*sources.workloads, *workloads)
+        return build_runner(config, replace(sources, workloads=every), publisher)
+
+    return daemon.Plan(reload=reload, runner=build, live=build_live, advice=_advice)
+
+
+def _advice(live: Live) -> str:
+    intensity = live.intensity
+    advice = intensity.advice if isinstance(intensity, YearlyIntensity) else None
+    return advice or ""
 
 
 def build_sources(config: Config) -> Sources:

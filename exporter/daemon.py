@@ -14,18 +14,15 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.bootstrap import build_live, build_runner, build_sources
-from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config, diff, needs_restart
 from exporter.core.errors import ConfigError
-from exporter.core.ports import IntensitySource
 from exporter.exposition.http import create_app
 from exporter.exposition.server import WebServer, bind
 from exporter.exposition.web_config import WebConfig, load_web_config
-from exporter.pipeline.runner import Publisher, Runner
-from exporter.pipeline.sampler import Sources
+from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.version import version
 
 _log = logging.getLogger(__name__)
@@ -37,17 +34,30 @@ class StartError(Exception):
     """The daemon cannot start; one line says why and what to do."""
 
 
-def run(
-    config: Config,
-    reload: Callable[[], Config],
-    sources_of: Callable[[Config], Sources] = build_sources,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the parts of the daemon are made; all may raise ``ConfigError``.
+
+    Attributes:
+        reload: reads the configuration again.
+        runner: builds what ticks, and hands its results to a publisher.
+        live: builds what a reload may exchange.
+        advice: what the operator should know about a configuration; "" if
+            nothing.
+    """
+
+    reload: Callable[[], Config]
+    runner: Callable[[Config, Publisher], Runner]
+    live: Callable[[Config], Live]
+    advice: Callable[[Live], str]
+
+
+def run(config: Config, plan: Plan) -> int:
     """Run until SIGTERM or SIGINT.
 
     Args:
         config: the configuration to start with.
-        reload: reads the configuration again; raises ``ConfigError``.
-        sources_of: names what is read; a bench adds jobs that it plays.
+        plan: how the parts are made.
 
     Returns:
         Exit code: 0 after a signal, 1 when it could not start or had to give up.
@@ -63,7 +73,7 @@ def run(
                 stack.callback(one.close)
             _make_directories(config)
             stack.enter_context(_only_one(config.state.run_dir))
-            return _Daemon(config, reload, sources_of, sockets, web_config).run()
+            return _Daemon(config, plan, sockets, web_config).run()
     except StartError as error:
         _log.error("%s", error)
         return 1
@@ -73,19 +83,17 @@ class _Daemon:
     def __init__(
         self,
         config: Config,
-        reload: Callable[[], Config],
-        sources_of: Callable[[Config], Sources],
+        plan: Plan,
         sockets: list[socket.socket],
         web_config: WebConfig | None,
     ) -> None:
         self._config = config
-        self._reload = reload
+        self._plan = plan
         self._web_config = web_config
         self._publisher = Publisher(config.sampling.interval_s)
-        sources = sources_of(config)
-        _advise(sources.intensity)
+        self._advise(plan.live(config))
         try:
-            self._runner = build_runner(config, sources, self._publisher)
+            self._runner = plan.runner(config, self._publisher)
         except OSError as error:
             msg = f"cannot read the boot id: {error}; set --path.procfs"
             raise StartError(msg) from error
@@ -145,8 +153,8 @@ class _Daemon:
     def _on_hangup(self) -> None:
         """Reload the configuration, or refuse it whole."""
         try:
-            new = self._reload()
-            live = build_live(new)
+            new = self._plan.reload()
+            live = self._plan.live(new)
             if self._web_config is not None:
                 self._web_config.reload()
         except ConfigError as error:
@@ -162,8 +170,13 @@ class _Daemon:
         self._runner.apply(live)
         self._app.set_level(new.metrics.level)
         logging.getLogger().setLevel(new.log.level.upper())
-        _advise(live.intensity)
+        self._advise(live)
         _log.info("configuration reloaded", extra={"changed": ",".join(changed)})
+
+    def _advise(self, live: Live) -> None:
+        advice = self._plan.advice(live)
+        if advice:
+            _log.warning("%s", advice)
 
 
 def _run_ticks(
@@ -183,11 +196,6 @@ def _tell_crash(crash: threading.ExceptHookArgs) -> None:
             "the tick failed; giving up, the checkpoint is kept",
             exc_info=crash.exc_value,
         )
-
-
-def _advise(intensity: IntensitySource) -> None:
-    if isinstance(intensity, YearlyIntensity) and intensity.advice is not None:
-        _log.warning("%s", intensity.advice)
 
 
 def _load_web_config(path: Path | None) -> WebConfig | None:

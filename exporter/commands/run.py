@@ -47,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
     config = load(args, os.environ)
     logs.configure(config.log.level, config.log.format)
     # The daemon brings the web server along, which --help has no use for.
-    from exporter import daemon  # noqa: PLC0415 - see above
+    from exporter import bootstrap  # noqa: PLC0415 - see above
 
-    return daemon.run(config, lambda: load(args, os.environ))
+    return bootstrap.run(config, lambda: load(args, os.environ))
