@@ -1,6 +1,6 @@
 """A stand-in NVIDIA driver, to be found by the unmodified ``pynvml``.
 
-The C library in ``nvml/`` is compiled once per process and answers from a text
+The C library in ``libnvml/`` is compiled once per process and answers from a text
 file that ``FakeNvml`` writes, so that a test or a bench changes the hardware
 while a daemon runs. Its energy counters follow from power and CLOCK_MONOTONIC:
 the exact energy at any moment can be computed and compared.
@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -25,11 +26,11 @@ LIBRARY = "libnvidia-ml.so.1"
 SUCCESS, UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION = 0, 1, 3, 4
 DRIVER_NOT_LOADED, TIMEOUT, GPU_IS_LOST, RESET_REQUIRED = 9, 10, 15, 16
 LIB_RM_VERSION_MISMATCH, UNKNOWN = 18, 999
-MODULE_SCOPE_UNREPORTED_MW = 0xFFFFFFFF
 ALL_CALLS = "all"
 ALL_GPUS = "*"
 
-_SOURCES = Path(__file__).with_name("nvml")
+_STATE_VARIABLE = "FAKENVML_STATE"
+_SOURCES = Path(__file__).with_name("libnvml")
 _FLAGS = (
     "-std=c11 -O1 -g -Wall -Wextra -Werror -fvisibility=hidden -fPIC -shared "
     f"-pthread -Wl,-z,defs -Wl,-soname,{LIBRARY}"
@@ -96,6 +97,22 @@ def env_without_library(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LIBRARY).touch()
     return {"LD_LIBRARY_PATH": str(folder)}
+
+
+@contextmanager
+def in_process(folder: Path, gpus: int = 1) -> "Iterator[FakeNvml]":
+    """Make a new ``FakeNvml`` the driver of this process, for a while."""
+    load_in_process()
+    fake = FakeNvml(folder, gpus)
+    before = os.environ.get(_STATE_VARIABLE)
+    os.environ[_STATE_VARIABLE] = str(fake.path)
+    try:
+        yield fake
+    finally:
+        if before is None:
+            del os.environ[_STATE_VARIABLE]
+        else:
+            os.environ[_STATE_VARIABLE] = before
 
 
 @dataclass
@@ -168,7 +185,7 @@ class FakeNvml:
         """Return what a process needs in its environment to find this driver."""
         return {
             "LD_LIBRARY_PATH": str(build(old_driver=old_driver)),
-            "FAKENVML_STATE": str(self.path),
+            _STATE_VARIABLE: str(self.path),
         }
 
     # --- the GPUs ---------------------------------------------------------

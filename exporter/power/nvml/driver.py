@@ -217,11 +217,13 @@ class NvmlDriver:
         if members != self._members:
             self._members = members
         _log.info(
-            "nvml=open driver=%s gpus=%d missing=%d refused=%d",
-            places.driver,
-            len(places.found),
-            len(missing),
-            len(places.refused),
+            "NVML open",
+            extra={
+                "driver": places.driver,
+                "gpus": len(places.found),
+                "missing": len(missing),
+                "refused": len(places.refused),
+            },
         )
         # A known GPU that refuses speaks for itself, as a member.
         self._is_incomplete = len(places.refused) > len(missing)
@@ -236,7 +238,7 @@ class NvmlDriver:
         if not self._is_releasing:
             self._is_releasing = True
             self._members = ()
-            _log.info("nvml=release %s", request)
+            _log.info("NVML release asked for", extra={"until": _until(request)})
         released = SourceAbsentError(
             f"NVML was released by an operator {_until(request)}; "
             "'jouled gpu resume' takes it up again"
@@ -255,6 +257,7 @@ class NvmlDriver:
                 )
                 raise SourceAbsentError(msg) from error
             self._acknowledged = request
+            _log.info("NVML released", extra={"until": _until(request)})
         raise released
 
     def _resume(self) -> None:
@@ -265,7 +268,7 @@ class NvmlDriver:
         self._failure = None
         if self._nvml is not None:
             self._members = tuple(self._known.values())
-        _log.info("nvml=resume")
+        _log.info("NVML resumed")
 
     def _retract(self) -> None:
         self._release.retract()
@@ -302,7 +305,7 @@ class NvmlDriver:
             nvml.nvmlShutdown()
         except nvml.NVMLError as error:
             # After a reload of the driver there is nothing left to shut down.
-            _log.debug("nvml=shutdown error=%r", say(error))
+            _log.debug("NVML shutdown failed: %s", say(error))
 
     def _detach_all(self, why: SourceError) -> None:
         for gpu in self._known.values():

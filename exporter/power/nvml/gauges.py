@@ -131,7 +131,9 @@ class Gauges:
         def say_once() -> None:
             if label not in self._said:
                 self._said.add(label)
-                _log.info("gpu=%s %s=unsupported", self._info.uuid, label)
+                _log.info(
+                    "GPU does not report its %s", label, extra={"gpu": self._info.uuid}
+                )
 
         return _Gauge(self._nvml.NVMLError, period_s, ways, say_once)
 

@@ -177,7 +177,11 @@ class Meter:
                 self._handle
             )
         except self._nvml.NVMLError as error:
-            _log.debug("gpu=%s max_power=unknown error=%r", self._uuid, say(error))
+            _log.debug(
+                "GPU does not report its highest power limit: %s",
+                say(error),
+                extra={"gpu": self._uuid},
+            )
             return _DEFAULT_MAX_POWER_W
         if not 0 < max_mw <= _ABSURD_MW:
             return _DEFAULT_MAX_POWER_W
