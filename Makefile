@@ -31,7 +31,7 @@ format: $(DEV_STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff check --fix
 
 bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 10" is quicker
-	@scripts/system-packages.sh
+	@scripts/system-packages.sh prometheus-node-exporter gcc libc6-dev
 	@$(VENV)/bin/python -m bench $(ARGS)
 
 docs: $(DEV_STAMP) ## regenerate docs/metrics.md and docs/configuration.md

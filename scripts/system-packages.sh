@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
 # Install the real peers that the tests and the bench start by hand.
 #
+# Usage: scripts/system-packages.sh [PACKAGE...]     by default all of them
+#
 # As root whatever is missing gets installed; otherwise the missing packages are
 # named and this fails. ANYWAY=1 goes on without them: the tests that need them
 # are then skipped and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+wanted=" $* "
 missing=()
 needs() {
     local package=$1
     shift
-    "$@" >/dev/null 2>&1 || missing+=("$package")
+    if [[ $wanted == "  " || $wanted == *" $package "* ]]; then
+        "$@" >/dev/null 2>&1 || missing+=("$package")
+    fi
 }
 
 needs prometheus which prometheus promtool
