@@ -87,15 +87,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    flags = [setting.flag for setting in SETTINGS]
+    first = _name(arguments[0]) if arguments else ""
+    if first in flags:
+        msg = f"{first} belongs behind a sub-command: jouled run {first} ..."
+        raise ConfigError(msg)
     parser = _build_parser()
-    args, unknown = parser.parse_known_args(argv)
+    args, unknown = parser.parse_known_args(arguments)
     if unknown:
-        flag = unknown[0].partition("=")[0]
-        flags = [setting.flag for setting in SETTINGS]
-        if flag in flags:
-            msg = f"{flag} belongs to a sub-command: jouled run {flag} ..."
-        else:
-            msg = f"no such argument: {flag}{hint(flag, flags)}; see jouled --help"
+        name = _name(unknown[0])
+        msg = f"no such argument: {name}{hint(name, flags)}; see jouled --help"
         raise ConfigError(msg)
     if args.version:
         # Looking it up is slow, and --help must not be.
@@ -108,6 +110,10 @@ def _run(argv: Sequence[str] | None) -> int:
         return _EXIT_USAGE
     code: int = args.run(args)
     return code
+
+
+def _name(argument: str) -> str:
+    return argument.partition("=")[0]
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -170,7 +170,7 @@ def _directory_finding(subject: str, key: str, directory: Path) -> Finding:
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
     is_there = nearest == directory
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
         text = f"{directory} is writable" if is_there else f"{directory} can be made"
         return Finding("state", subject, "ok", text)
     reason = f"{nearest} is not a writable directory; grant access or set {key}"

@@ -68,4 +68,6 @@ def _home_of_user() -> Path | None:
 
 
 def _is_writable(directory: Path) -> bool:
-    return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
+    return directory.is_dir() and os.access(
+        directory, os.W_OK | os.X_OK, effective_ids=True
+    )
