@@ -28,7 +28,7 @@ apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
 if [[ -d /run/systemd/system ]]; then
     for package in "$@"; do
         dpkg-query --listfiles "$package" |
-            sed -nE 's|^(/usr)?/lib/systemd/system/([^/@]+\.(service\|timer))$|\2|p' |
+            sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.(service|timer))$#\2#p' |
             xargs --no-run-if-empty systemctl disable --quiet
     done
 fi

@@ -28,9 +28,10 @@ fi
 # The stamps go first: an install that fails half-way has to be made again.
 rm -f "$venv/.installed-run" "$venv/.installed-dev"
 echo "installing requirements/$what.txt"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+# -qq: warnings about other packages or indexes are not news here; errors are.
+"$venv/bin/pip" install -qq --disable-pip-version-check --require-hashes \
     --requirement "requirements/$what.txt"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-build-isolation \
+"$venv/bin/pip" install -qq --disable-pip-version-check --no-build-isolation \
     --no-deps --editable .
 
 touch "$venv/.installed-run"

@@ -4,8 +4,8 @@
 # Usage: scripts/system-packages.sh [PACKAGE...]     by default all of them
 #
 # As root whatever is missing gets installed; otherwise the missing packages are
-# named and this fails. ANYWAY=1 goes on without them: the tests that need them
-# are then skipped and say so.
+# named and this fails. ANYWAY=1 goes on without them, and the tests that need them
+# say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,6 +35,6 @@ if [[ -n ${ANYWAY:-} ]]; then
     exit
 fi
 if ! scripts/apt-install.sh "${missing[@]}"; then
-    echo "To go on without: make test ANYWAY=1" >&2
+    echo "To go on without them set ANYWAY=1." >&2
     exit 1
 fi
