@@ -208,6 +208,10 @@ class FakeNvml:
         """Let the energy counter stand still while the GPU draws on."""
         self._change_power(number, self.gpus[number].power_mw / 1e3, counted_w=0)
 
+    def settle(self, number: int) -> None:
+        """Wait until the last change of power is in effect: some milliseconds."""
+        time.sleep(max(0.0, self.gpus[number].energy_t0 - time.monotonic()))
+
     def reset_energy(self, number: int, energy_j: float = 0.0) -> None:
         """Set the energy counter, as a GPU reset or a driver reload does."""
         gpu = self.gpus[number]
@@ -334,7 +338,7 @@ class FakeNvml:
     def _change_power(self, number: int, power_w: float, counted_w: float) -> None:
         gpu = self.gpus[number]
         # An announced change has to take effect before the next is announced.
-        time.sleep(max(0.0, gpu.energy_t0 - time.monotonic()))
+        self.settle(number)
         start_s = time.monotonic() + _NOTICE_S
         gpu.energy_mj = gpu.counter_mj(start_s)
         gpu.energy_t0 = start_s

@@ -122,6 +122,7 @@ class NvmlDriver:
         try:
             self._members = ()
             self._let_go(SourceAbsentError("jouled is shutting down"))
+            self._backoff.reset()
             if self._acknowledged is not None:
                 self._retract()
         finally:

@@ -219,7 +219,7 @@ API nvmlReturn_t nvmlShutdown(void) {
     pthread_mutex_lock(&lock);
     refresh();
     begin(-1, __func__);
-    nvmlReturn_t result = references ? SUCCESS : UNINITIALIZED;
+    nvmlReturn_t result = initialised();
     if (references) references--;
     return leave(result);
 }
