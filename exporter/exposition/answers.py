@@ -1,6 +1,6 @@
 """A snapshot as answers of the JSON API: pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from exporter.core.model import Component, GpuStatus, Quality, SourceStatus
 from exporter.core.snapshot import HistoryPoint, JobTotals, Snapshot
@@ -18,10 +18,14 @@ from exporter.exposition.api_models import (
     UnattributedAnswer,
 )
 
+_READ_WITH = {"dram": "cpu", "platform": "node"}
+# Enough for a chart; a daemon that samples ten times a second keeps more.
+_MOST_POINTS = 600
+
 
 def node_answer(
     snapshot: Snapshot,
-    history: Iterable[HistoryPoint],
+    history: Sequence[HistoryPoint],
     *,
     node: str,
     version: str,
@@ -31,7 +35,7 @@ def node_answer(
 
     Args:
         snapshot: the tick.
-        history: past moments to add, oldest first.
+        history: past moments to add, oldest first; thinned out if too many.
         node: name of the node.
         version: version of the daemon.
         interval_s: sampling interval aimed at, s.
@@ -79,7 +83,7 @@ def node_answer(
                 components_w=dict(point.components),
                 intensity_g_per_kwh=point.intensity_g_per_kwh,
             )
-            for point in history
+            for point in _thinned(history)
         ),
     )
 
@@ -143,6 +147,12 @@ def intensity_answer(snapshot: Snapshot) -> IntensityAnswer:
     )
 
 
+def _thinned(history: Sequence[HistoryPoint]) -> Sequence[HistoryPoint]:
+    stride = -(-len(history) // _MOST_POINTS) or 1
+    # Counted from the end, so that the newest is always among them.
+    return history[::-stride][::-1]
+
+
 def _components(snapshot: Snapshot) -> tuple[ComponentAnswer, ...]:
     idle = {idle.component: idle for idle in snapshot.idle}
     unmeasured_s = dict(snapshot.unmeasured_s)
@@ -164,8 +174,8 @@ def _components(snapshot: Snapshot) -> tuple[ComponentAnswer, ...]:
 def component_quality(sources: Iterable[SourceStatus], component: Component) -> Quality:
     """Tell whether a component's power is measured or estimated right now.
 
-    Platform is what a meter of the whole node leaves over, so such a meter
-    speaks for it too.
+    Powercap reads memory along with the CPU, and platform is what a meter of the
+    whole node leaves over: those sources speak for them too.
 
     Args:
         sources: every source, up or not.
@@ -175,7 +185,7 @@ def component_quality(sources: Iterable[SourceStatus], component: Component) -> 
         "estimated" if any of its sources that are up estimates, "none" if no
         source of it is up.
     """
-    names = {component, "node"} if component == "platform" else {component}
+    names = {component, _READ_WITH.get(component, component)}
     return _worst(
         status.info.quality
         for status in sources

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, status
 
-from exporter.core.snapshot import Snapshot, SnapshotReader
+from exporter.core.snapshot import HistoryPoint, Snapshot, SnapshotReader
 from exporter.exposition.answers import (
     intensity_answer,
     job_answer,
@@ -58,15 +58,16 @@ def api_router(
         ] = None,
     ) -> NodeAnswer:
         snapshot = latest()
-        history = () if history_after_unix_s is None else reader.history()
+        history: tuple[HistoryPoint, ...] = ()
+        if history_after_unix_s is not None:
+            history = tuple(
+                point
+                for point in reader.history()
+                if point.unix_s > history_after_unix_s
+            )
         return node_answer(
             snapshot,
-            (
-                point
-                for point in history
-                if history_after_unix_s is not None
-                and point.unix_s > history_after_unix_s
-            ),
+            history,
             node=node,
             version=version,
             interval_s=interval_s,

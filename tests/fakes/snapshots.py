@@ -1,6 +1,7 @@
 """Snapshots of invented nodes, and a reader that shows them."""
 
 from dataclasses import dataclass, field, replace
+from math import sin
 from typing import Literal
 
 from exporter.core.model import (
@@ -267,7 +268,7 @@ def _zone(
     return DeviceTotals(DeviceId(component, name), Joules(energy_j), Watts(power_w))
 
 
-def _slurm_job(  # noqa: PLR0913 - one line per job above, by name
+def _slurm_job(
     job_id: str, user: str, account: str, *, gpus: int, watts: float, hours: float
 ) -> JobTotals:
     energy_j = watts * hours * 3600
@@ -364,3 +365,33 @@ def _source(
         read_duration_s=Seconds(read_ms / 1000),
         errors=errors,
     )
+
+
+def ten_minutes(snapshot: Snapshot) -> tuple[HistoryPoint, ...]:
+    """Return a past that leads to a snapshot: a wave, a job's start, a gap."""
+    points = []
+    for second in range(-600, 1):
+        if -330 < second < -310:
+            continue
+        wave = 1 + 0.04 * sin(second / 9) + 0.02 * sin(second / 2.3)
+        busy = 0.35 if second < -420 else 1.0
+        components = tuple(
+            (
+                totals.component,
+                Watts((totals.power_w or 0.0) * wave * _load(totals.component, busy)),
+            )
+            for totals in snapshot.components
+        )
+        points.append(
+            HistoryPoint(
+                Seconds(snapshot.unix_s + second),
+                Watts(sum(power_w for _, power_w in components)),
+                components,
+                snapshot.intensity.value,
+            )
+        )
+    return tuple(points)
+
+
+def _load(component: Component, busy: float) -> float:
+    return busy if component == "gpu" else 0.6 + 0.4 * busy

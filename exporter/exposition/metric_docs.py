@@ -1,0 +1,59 @@
+"""Writes docs/metrics.md from the catalogue: ``python -m exporter.exposition.metric_docs``."""
+
+import sys
+
+from exporter.exposition.catalogue import CATALOGUE, JOB_LABELS
+from exporter.exposition.metric import Metric
+
+_INTRODUCTION = f"""\
+# Metrics
+
+<!-- Generated from exporter/exposition/catalogue.py by `make docs`; do not edit. -->
+
+What `/metrics` on port 9878 tells, in the Prometheus text format 0.0.4 or in
+OpenMetrics 1.0.0, as the client asks. Units are base units and end the name.
+Counters end in `_total`; those of energy and grams count since the node booted and
+outlive a restart of the daemon. Facts that are always 1 end in `_info`: join them
+with `* on (…) group_left (…)`.
+
+* **A value that is not known is an absent series**, never a zero.
+* `level` is the lowest `metrics.level` at which a metric is exported: `node` is
+  always there, `tenant` adds what users and tenants used, `job` adds every job.
+* The job labels *J* are {", ".join(f"`{label}`" for label in JOB_LABELS)};
+  a label is empty where the scheduler has no such thing.
+* In OpenMetrics, counters of jobs and tenants carry created timestamps, so that
+  Prometheus can count a newborn series from zero.
+* `process_*` metrics of the daemon itself come with it: CPU, memory, open files.
+
+| metric | type | unit | labels | level | meaning |
+|---|---|---|---|---|---|
+"""
+
+
+def describe() -> str:
+    """Return the catalogue as Markdown."""
+    return _INTRODUCTION + "".join(map(_row, CATALOGUE))
+
+
+def _row(metric: Metric) -> str:
+    cells = (
+        f"`{metric.name}`",
+        metric.type,
+        metric.unit.replace("_", " "),
+        _labels(metric),
+        metric.level,
+        metric.help,
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _labels(metric: Metric) -> str:
+    names = metric.labels
+    if names[: len(JOB_LABELS)] == JOB_LABELS:
+        further = [f"`{name}`" for name in names[len(JOB_LABELS) :]]
+        return ", ".join(["*J*", *further])
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(describe())
