@@ -5,15 +5,18 @@ The gauge's integral (trapezoid over monotonic time) always runs beside it and
 steps in where the counter fails:
 
 * a reset: the counter is rebased and the integral bridges that interval;
-* a counter that stands still, or is missing, for 10 s while the gauge is well
-  above zero is broken: the integral takes over *from the counter's last
-  advance*, so the waiting time is neither lost nor counted twice;
+* a counter that stands still for 10 s, from a moment on at which the gauge was
+  well above zero, or that is missing for 10 s, is broken: the integral takes
+  over *from the counter's last advance*, so the waiting time is neither lost
+  nor counted twice;
 * a broken counter that advances again for 10 s is trusted again, from its
   present count on.
 
 A gauge is not bridged over a gap of more than three intervals: those seconds
 are unmeasured. Until a counter's standstill is explained there is no energy at
 all for that tick, rather than a zero.
+
+A gauge that shows what the device cannot draw is not believed, and is missing.
 """
 
 from dataclasses import dataclass
@@ -29,13 +32,17 @@ from exporter.core.counters import (
     counter_step,
 )
 from exporter.core.model import Reading
-from exporter.core.units import Joules, Seconds
+from exporter.core.units import Joules, Seconds, Watts
 
 STALE_AFTER_INTERVALS = 3
 
 _BROKEN_AFTER_S = 10.0
 _TRUSTED_AFTER_S = 10.0
 _WELL_ABOVE_ZERO_W = 5.0
+# Ticks are not quite on time: two that fail must not make three intervals more.
+_LATE_INTERVALS = 0.1
+# Times are differences of large numbers; what is shorter than this is rounding.
+_NO_TIME_S = 1e-6
 
 Event = Literal["", "first", "wrapped", "reset", "ambiguous", "broken", "repaired"]
 
@@ -45,19 +52,21 @@ class Metered:
     """Energy of one device in one tick.
 
     Attributes:
-        energy_j: J, >= 0; ``None`` if this tick tells nothing yet.
-        elapsed_s: the time that energy covers, s, >= 0.
+        energy_j: J, >= 0; ``None`` if none is known.
+        elapsed_s: the time up to now that this settles, s, >= 0.
         unmeasured_s: time of which the energy is not, or not wholly, known.
         event: what was noteworthy.
+        waits: the energy up to now will come with a later reading.
     """
 
     energy_j: Joules | None
     elapsed_s: Seconds
     unmeasured_s: Seconds = Seconds(0.0)
     event: Event = ""
+    waits: bool = False
 
 
-_NOTHING_YET = Metered(None, Seconds(0.0))
+_NOTHING_YET = Metered(None, Seconds(0.0), waits=True)
 _FIRST = Metered(None, Seconds(0.0), event="first")
 
 
@@ -102,36 +111,41 @@ class Meter:
         Returns:
             The energy since the last tick that had one.
         """
+        power_w = _believed_power(reading)
         if self.time_s is None:
-            self._remember(reading)
+            self._remember(reading, power_w)
             self.energy_time_s = reading.time_s
             return _FIRST
         elapsed_s = reading.time_s - self.time_s
         if elapsed_s <= 0:
             return _NOTHING_YET
 
-        self._integrate(reading, elapsed_s, interval_s)
+        if (
+            elapsed_s <= (STALE_AFTER_INTERVALS + _LATE_INTERVALS) * interval_s
+            and self.power_w is not None
+            and power_w is not None
+        ):
+            self.pending_j += (self.power_w + power_w) / 2 * elapsed_s
+        else:
+            self.pending_gap_s += elapsed_s
         step = self._counter_step(reading)
-        self._remember(reading)
+        self._remember(reading, power_w)
         if step is None:
             return self._settle_by_gauge("")
         if self.broken:
             return self._watch_broken(step, elapsed_s)
         return self._settle_by_counter(step, reading, elapsed_s)
 
-    def _remember(self, reading: Reading) -> None:
+    def _remember(self, reading: Reading, power_w: Watts | None) -> None:
         self.time_s = reading.time_s
-        self.power_w = reading.power_w
-        if reading.count is not None:
+        self.power_w = power_w
+        if reading.device.joules_per_count is None:
+            # The gauge counts alone now: should a counter come back, the energy
+            # since its last count is counted already.
+            self.count = None
+        elif reading.count is not None:
             self.count = reading.count
             self.count_time_s = reading.time_s
-
-    def _integrate(self, reading: Reading, elapsed_s: float, interval_s: float) -> None:
-        bridged = elapsed_s <= STALE_AFTER_INTERVALS * interval_s
-        if bridged and self.power_w is not None and reading.power_w is not None:
-            self.pending_j += (self.power_w + reading.power_w) / 2 * elapsed_s
-        else:
-            self.pending_gap_s += elapsed_s
 
     def _counter_step(self, reading: Reading) -> CounterStep | None:
         if reading.device.joules_per_count is None:
@@ -152,7 +166,7 @@ class Meter:
     def _settle_by_gauge(self, event: Event) -> Metered:
         elapsed_s = (self.time_s or 0.0) - self.energy_time_s
         # A gap that spans everything leaves no energy, not an energy of zero.
-        known = self.pending_gap_s < elapsed_s
+        known = elapsed_s - self.pending_gap_s > _NO_TIME_S
         return self._settle(
             self.pending_j if known else None, self.pending_gap_s, event
         )
@@ -177,10 +191,13 @@ class Meter:
                 return self._settle(counts * joules_per_count, 0.0, "wrapped")
 
     def _stand_still(self, reading: Reading, elapsed_s: float) -> Metered:
-        if reading.power_w is not None and reading.power_w >= _WELL_ABOVE_ZERO_W:
-            self.suspect_s += elapsed_s
-        elif self.suspect_s == 0 and reading.count is not None:
+        if (
+            reading.count is not None
+            and self.suspect_s == 0
+            and (self.power_w is None or self.power_w < _WELL_ABOVE_ZERO_W)
+        ):
             return self._settle(0.0, 0.0, "")
+        self.suspect_s += elapsed_s
         if self.suspect_s < _BROKEN_AFTER_S:
             return _NOTHING_YET
         self.broken = True
@@ -194,3 +211,11 @@ class Meter:
             return self._settle_by_gauge("")
         self.broken = False
         return self._settle_by_gauge("repaired")
+
+
+def _believed_power(reading: Reading) -> Watts | None:
+    power_w = reading.power_w
+    # Nor is NaN, which is in no range.
+    if power_w is None or not 0 <= power_w <= reading.device.max_power_w:
+        return None
+    return power_w
