@@ -83,7 +83,9 @@ class Lane(Generic[T]):
         return outcome, self._status(None)
 
     def close(self) -> None:
-        """Let the thread end; one that hangs dies with the process."""
+        """Let the thread end, at once or when its reading does."""
+        if self._closing:
+            return
         self._closing = True
         if not self._working or self._done.acquire(blocking=False):
             self._go.release()
@@ -97,16 +99,22 @@ class Lane(Generic[T]):
             self._go.acquire()
             if self._closing:
                 break
-            begin_s = self._monotonic()
-            try:
-                self._outcome = self.source.read()
-            except SourceError as error:
-                self._outcome = error
-            except Exception as error:  # noqa: BLE001 - one bad source never stops another
-                self._outcome = SourceFaultyError(f"{type(error).__name__}: {error}")
-            self._duration_s = self._monotonic() - begin_s
-            self._done.release()
+            self._read()
+            # Closed meanwhile: nobody will ask again.
+            if self._closing:
+                break
         self.source.close()
+
+    def _read(self) -> None:
+        begin_s = self._monotonic()
+        try:
+            self._outcome = self.source.read()
+        except SourceError as error:
+            self._outcome = error
+        except Exception as error:  # noqa: BLE001 - one bad source never stops another
+            self._outcome = SourceFaultyError(f"{type(error).__name__}: {error}")
+        self._duration_s = self._monotonic() - begin_s
+        self._done.release()
 
     def _count(self, error: SourceError) -> None:
         if isinstance(error, SourceAbsentError | SourceDeniedError):

@@ -1,6 +1,7 @@
 """The tick: sample, fold, checkpoint, publish; once per interval, without drift."""
 
 import _thread
+import contextlib
 import logging
 import time
 from collections import deque
@@ -100,7 +101,9 @@ class Runner:
 
     def stop(self) -> None:
         """Let ``run`` return after the tick it is in; any thread may call it."""
-        self._running.release()
+        # Unlocked already: it has been told.
+        with contextlib.suppress(RuntimeError):
+            self._running.release()
 
     def run(self) -> None:
         """Tick until stopped, or until ``give_up`` says so; close the sources."""
