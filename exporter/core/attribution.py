@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from exporter.core.interval import HoldWindow, UsageWindow
 from exporter.core.model import IdlePolicy, PlatformPolicy, Reason, WorkloadId
 from exporter.core.units import Joules
+from exporter.core.windows import HoldWindow, UsageWindow
 
 Shares = Mapping[WorkloadId, float]
 _NOBODY: Shares = MappingProxyType({})
@@ -34,49 +34,51 @@ def nobody(energy_j: Joules, reason: Reason) -> Attribution:
 
 
 def attribute_cpu(
-    energy_j: Joules, idle_j: Joules, window: UsageWindow | None, policy: IdlePolicy
+    energy_j: Joules, idle_j: Joules, window: UsageWindow, policy: IdlePolicy
 ) -> Attribution:
     """Divide CPU energy: dynamic by CPU time, idle by policy.
 
     Args:
         energy_j: measured energy, J, >= 0.
         idle_j: the part drawn with nothing to do, J, 0 <= idle_j <= energy_j.
-        window: usage in the time that the energy covers; ``None``: unknown.
+        window: usage in the time that the energy covers.
         policy: who pays for idle energy.
 
     Returns:
         The parts; CPU time that is no workload's is "system".
     """
-    if window is None or window.node is None:
+    node = window.node_inside()
+    if node is None:
         return nobody(energy_j, "unknown")
     busy_s = {w: u.cpu_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_cpu_s for w, u in window.usages.items()}
     return _divide(
         energy_j,
         idle_j,
-        used=_Part(busy_s, window.node.busy_s),
-        reserved=_Part(reserved, window.node.capacity_s),
+        used=_Part(busy_s, node.busy_s),
+        reserved=_Part(reserved, node.capacity_s),
         policy=policy,
         complete=window.complete,
     )
 
 
 def attribute_dram(
-    energy_j: Joules, idle_j: Joules, window: UsageWindow | None, policy: IdlePolicy
+    energy_j: Joules, idle_j: Joules, window: UsageWindow, policy: IdlePolicy
 ) -> Attribution:
     """Divide DRAM energy: dynamic by anonymous memory, idle by policy.
 
     Arguments and result are those of ``attribute_cpu``.
     """
-    if window is None or window.node is None:
+    node = window.node_inside()
+    if node is None:
         return nobody(energy_j, "unknown")
     used = {w: u.memory_byte_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_memory_byte_s for w, u in window.usages.items()}
     return _divide(
         energy_j,
         idle_j,
-        used=_Part(used, window.node.memory_used_byte_s),
-        reserved=_Part(reserved, window.node.memory_total_byte_s),
+        used=_Part(used, node.memory_used_byte_s),
+        reserved=_Part(reserved, node.memory_total_byte_s),
         policy=policy,
         complete=window.complete,
     )

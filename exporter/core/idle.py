@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from exporter.core.model import IdleMethod
 from exporter.core.units import Joules, Ratio, Seconds, Watts
 
-_BINS = 20
+BINS = 20
 _WINDOW_S = 10.0
 _CREEP = 0.001
 _LEAST_SPAN = 0.2
@@ -52,7 +52,7 @@ class IdleLearner:
         mean = min(1.0, self._busy_s / self._elapsed_s)
         self._energy_j = self._busy_s = self._elapsed_s = 0.0
 
-        index = min(_BINS - 1, int(mean * _BINS))
+        index = min(BINS - 1, int(mean * BINS))
         seen = self.bins.get(index)
         if seen is not None and mean_w > seen.power_w:
             crept_w = seen.power_w + (mean_w - seen.power_w) * _CREEP

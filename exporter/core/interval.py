@@ -1,19 +1,18 @@
 """From the usages of two samples to what each workload used in between.
 
-A *window* is the usage that belongs to one energy. Usually both span one tick.
-When a device gives no energy for some ticks, its window goes on growing until
-the energy arrives, so that the energy is divided by all that happened meanwhile.
-
 A workload that ended between two ticks has no counter any more, but the group
 above it has: what the group used, minus what its living members used, was the
 last slice of those that ended. A workload that is new since the last reading of
 its scheduler started from 0; on the very first reading nobody knows, so it is
 only remembered.
+
+A scheduler that cannot be read is held to have what it had for a minute; after
+that nobody knows who is running. Its workloads' counters go on meanwhile, so the
+next reading tells of the whole time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from exporter.core.model import (
     NodeUsage,
@@ -23,95 +22,12 @@ from exporter.core.model import (
     WorkloadUsage,
 )
 from exporter.core.units import Seconds
+from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
 
-# What a scheduler that cannot be read said last is held to be true this long.
 _HELD_TRUE_S = 60.0
-
-
-class Usage(NamedTuple):
-    """What one workload used and held in a window.
-
-    CPU-seconds, byte-seconds of memory, and the same two as reserved.
-    """
-
-    cpu_s: float
-    memory_byte_s: float
-    reserved_cpu_s: float
-    reserved_memory_byte_s: float
-
-
-class NodeWindow(NamedTuple):
-    """What the whole node used and had in a window; units as in ``Usage``."""
-
-    busy_s: float
-    capacity_s: float
-    memory_used_byte_s: float
-    memory_total_byte_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class UsageWindow:
-    """Usage of CPUs and memory that belongs to one energy.
-
-    Attributes:
-        node: the whole node; ``None`` if a part of it could not be read.
-        usages: per workload.
-        complete: every scheduler could be read.
-    """
-
-    node: NodeWindow | None
-    usages: Mapping[WorkloadId, Usage]
-    complete: bool
-
-    def then(self, later: "UsageWindow") -> "UsageWindow":
-        """Join with the window that follows."""
-        node = None
-        if self.node is not None and later.node is not None:
-            node = NodeWindow(*map(sum, zip(self.node, later.node, strict=True)))
-        usages = dict(self.usages)
-        for workload, usage in later.usages.items():
-            before = usages.get(workload)
-            usages[workload] = (
-                usage
-                if before is None
-                else Usage(*map(sum, zip(before, usage, strict=True)))
-            )
-        return UsageWindow(node, usages, self.complete and later.complete)
-
-
-class Hold(NamedTuple):
-    """A workload's hold on a GPU in a window: share times seconds, and activity."""
-
-    share_s: float
-    activity_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class HoldWindow:
-    """Who held one GPU while one energy was drawn.
-
-    Attributes:
-        elapsed_s: length of the window.
-        held_s: how much of it somebody held a part of the GPU.
-        holds: per workload.
-    """
-
-    elapsed_s: float
-    held_s: float
-    holds: Mapping[WorkloadId, Hold]
-
-    def then(self, later: "HoldWindow") -> "HoldWindow":
-        """Join with the window that follows."""
-        holds = dict(self.holds)
-        for workload, hold in later.holds.items():
-            before = holds.get(workload, Hold(0.0, 0.0))
-            activity_s = None
-            if before.activity_s is not None and hold.activity_s is not None:
-                activity_s = before.activity_s + hold.activity_s
-            holds[workload] = Hold(before.share_s + hold.share_s, activity_s)
-        return HoldWindow(
-            self.elapsed_s + later.elapsed_s, self.held_s + later.held_s, holds
-        )
+# A scheduler that is silent, though no source fails, has left the machine: it is
+# absent or no longer configured. Not at once: the whole machine may be starting.
+_GONE_AFTER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +35,52 @@ class UsageStep:
     """What one tick tells about usage.
 
     Attributes:
-        window: usage since the last tick; ``None`` if there is nothing to
-            compare with.
         elapsed_s: time since the last tick.
-        busy_cpus: how many CPUs were busy on average; ``None`` if unknown.
+        node: the node since it was last read; ``None`` if it was not now, or if
+            there is nothing to compare with.
         current: usages now, those of workloads that just ended included.
         ended: workloads that were here at the last reading and are not now.
-        cpu_s: CPU time of each workload since the last tick.
+        cpu_s: CPU time of each workload since the last reading of its scheduler.
+        silent_s: per scheduler that was read, the time since its last reading.
+        complete: every scheduler could be read.
         holds: per GPU that somebody holds.
         holds_known: nobody else can be holding a GPU.
     """
 
-    window: UsageWindow | None
     elapsed_s: Seconds
-    busy_cpus: float | None
+    node: NodeWindow | None
     current: Mapping[WorkloadId, WorkloadUsage]
     ended: frozenset[WorkloadId]
     cpu_s: Mapping[WorkloadId, float]
+    silent_s: Mapping[str, float]
+    complete: bool
     holds: Mapping[str, HoldWindow]
     holds_known: bool
+
+    def window(self, waited_s: float) -> UsageWindow:
+        """Return this tick's part of a window that began before it.
+
+        Args:
+            waited_s: how long the window has been waiting before this tick, s.
+                CPU time from before its begin belongs to other energy.
+        """
+        elapsed_s = self.elapsed_s
+        length_s = waited_s + elapsed_s
+        inside = {
+            scheduler: length_s / silent_s if silent_s > length_s else 1.0
+            for scheduler, silent_s in self.silent_s.items()
+        }
+        cpu_s = self.cpu_s
+        usages = {
+            w: Usage(
+                cpu_s.get(w, 0.0) * inside.get(w.scheduler, 1.0),
+                (usage.memory_bytes or 0) * elapsed_s,
+                usage.reserved_cpus * elapsed_s,
+                usage.reserved_memory_bytes * elapsed_s,
+            )
+            for w, usage in self.current.items()
+        }
+        return UsageWindow(elapsed_s, self.node, usages, self.complete)
 
 
 @dataclass(slots=True)
@@ -161,43 +104,44 @@ class UsageTracker:
 
     def advance(self, sample: Sample) -> UsageStep:
         """Take the usages of a sample into account."""
-        first = self.time_s is None
         elapsed_s = Seconds(0.0 if self.time_s is None else sample.time_s - self.time_s)
         self.time_s = sample.time_s
 
         node = self._node_window(sample.node)
         current: dict[WorkloadId, WorkloadUsage] = {}
         cpu_s: dict[WorkloadId, float] = {}
+        silent_s: dict[str, float] = {}
         ended: set[WorkloadId] = set()
-        read = {reading.scheduler: reading for reading in sample.workloads}
+        unread = self.schedulers.keys() - {r.scheduler for r in sample.workloads}
         for reading in sample.workloads:
+            memory = self.schedulers.get(reading.scheduler)
+            if memory is not None:
+                silent_s[reading.scheduler] = sample.time_s - memory.time_s
             ended |= self._advance_scheduler(reading, sample.time_s, current, cpu_s)
-        unread = [m for s, m in self.schedulers.items() if s not in read]
-        holds_known = True
-        for memory in unread:
-            if sample.time_s - memory.time_s > _HELD_TRUE_S:
-                holds_known = False
-            else:
-                current.update(memory.usages)
 
-        window = None
-        if not first:
-            usages = {
-                w: _usage(u, cpu_s.get(w, 0.0), elapsed_s) for w, u in current.items()
-            }
-            window = UsageWindow(node, usages, complete=not unread)
-        busy_cpus = None
-        if node is not None and sample.node is not None and node.capacity_s > 0:
-            busy_cpus = node.busy_s / node.capacity_s * sample.node.cpus
+        failing = _failing_sources(sample)
+        held = 0
+        for scheduler in unread:
+            memory = self.schedulers[scheduler]
+            silence_s = sample.time_s - memory.time_s
+            if silence_s <= _HELD_TRUE_S:
+                held += 1
+                current.update(memory.usages)
+            elif silence_s > _GONE_AFTER_S and not failing:
+                ended |= memory.usages.keys()
+                del self.schedulers[scheduler]
+        silent = len(unread & self.schedulers.keys())
         return UsageStep(
-            window=window,
             elapsed_s=elapsed_s,
-            busy_cpus=busy_cpus,
+            node=node,
             current=current,
             ended=frozenset(ended),
             cpu_s=cpu_s,
+            silent_s=silent_s,
+            complete=not (silent or failing),
             holds=_holds(current.values(), elapsed_s),
-            holds_known=holds_known,
+            # A source that fails and was never read hides holds as well.
+            holds_known=max(silent, failing) <= held,
         )
 
     def _node_window(self, node: NodeUsage | None) -> NodeWindow | None:
@@ -205,10 +149,11 @@ class UsageTracker:
         if node is None:
             return None
         self.node = node
-        if previous is None:
+        elapsed_s = 0.0 if previous is None else node.time_s - previous.time_s
+        if previous is None or elapsed_s <= 0:
             return None
-        elapsed_s = node.time_s - previous.time_s
         return NodeWindow(
+            elapsed_s,
             # A CPU that goes offline takes its busy time out of the sum.
             busy_s=max(0.0, node.busy_s - previous.busy_s),
             capacity_s=node.cpus * elapsed_s,
@@ -233,6 +178,8 @@ class UsageTracker:
             current.update((w, memory.usages[w]) for w in ended)
         current.update(usages)
         cpu_s.update(deltas)
+        if memory is not None:
+            _fill_counts(usages, memory, deltas)
         self.schedulers[reading.scheduler] = SchedulerMemory(
             time_s=time_s,
             usages=usages,
@@ -241,6 +188,34 @@ class UsageTracker:
             last_cpu_s=deltas,
         )
         return ended
+
+
+def _failing_sources(sample: Sample) -> int:
+    """How many sources of workloads exist and could not be read."""
+    return sum(
+        status.info.component == "workloads"
+        and not status.up
+        and status.reason != "absent"
+        for status in sample.sources
+    )
+
+
+def _fill_counts(
+    usages: dict[WorkloadId, WorkloadUsage],
+    memory: SchedulerMemory,
+    deltas: Mapping[WorkloadId, float],
+) -> None:
+    """Give those without a count what they were charged for in all.
+
+    So if their counter comes back, nothing is charged twice.
+    """
+    for workload, usage in usages.items():
+        if usage.cpu_s is None:
+            before = memory.usages.get(workload)
+            before_s = Seconds(0.0) if before is None else before.cpu_s
+            if before_s is not None:
+                total_s = Seconds(before_s + deltas.get(workload, 0.0))
+                usages[workload] = replace(usage, cpu_s=total_s)
 
 
 def _deltas(
@@ -254,17 +229,12 @@ def _deltas(
     gone: dict[str, list[WorkloadId]] = {}
     living_s: dict[str, float] = {}
     for workload, usage in usages.items():
-        if usage.cpu_s is None:
-            gone.setdefault(group_of.get(workload, ""), []).append(workload)
-            continue
-        before = memory.usages.get(workload)
-        from_s = (
-            before.cpu_s if before is not None and before.cpu_s is not None else 0.0
-        )
-        # A lower count is a new cgroup of the same name: it started from 0.
-        delta_s = usage.cpu_s - from_s if usage.cpu_s >= from_s else usage.cpu_s
-        deltas[workload] = delta_s
         name = group_of.get(workload, "")
+        if usage.cpu_s is None:
+            gone.setdefault(name, []).append(workload)
+            continue
+        delta_s = _count_delta(memory.usages.get(workload), usage.cpu_s)
+        deltas[workload] = delta_s
         living_s[name] = living_s.get(name, 0.0) + delta_s
 
     ended = memory.usages.keys() - usages.keys()
@@ -279,6 +249,16 @@ def _deltas(
     return deltas, ended
 
 
+def _count_delta(before: WorkloadUsage | None, now_s: float) -> float:
+    if before is None:
+        return now_s
+    if before.cpu_s is None:
+        # It was here before it could be counted: nobody knows since when.
+        return 0.0
+    # A lower count is a new cgroup of the same name: it started from 0.
+    return now_s - before.cpu_s if now_s >= before.cpu_s else now_s
+
+
 def _last_slices(
     gone: list[WorkloadId], slice_s: float, last_cpu_s: Mapping[WorkloadId, float]
 ) -> dict[WorkloadId, float]:
@@ -288,15 +268,6 @@ def _last_slices(
     if total <= 0:
         return dict.fromkeys(gone, slice_s / len(gone))
     return {w: slice_s * (weight / total) for w, weight in weights.items()}
-
-
-def _usage(usage: WorkloadUsage, cpu_s: float, elapsed_s: float) -> Usage:
-    return Usage(
-        cpu_s,
-        (usage.memory_bytes or 0) * elapsed_s,
-        usage.reserved_cpus * elapsed_s,
-        usage.reserved_memory_bytes * elapsed_s,
-    )
 
 
 def _holds(usages: Iterable[WorkloadUsage], elapsed_s: float) -> dict[str, HoldWindow]:

@@ -32,7 +32,7 @@ COMPONENT_INDEX: Mapping[Component, int] = {c: i for i, c in enumerate(COMPONENT
 
 @dataclass(slots=True)
 class DeviceAccount:
-    """Total of one device, and its mean power when it last had energy."""
+    """Total of one device, and its mean power when its energy was last settled."""
 
     energy_j: float = 0.0
     power_w: float | None = None
@@ -108,11 +108,16 @@ class Ledger:
     tenants: dict[TenantKey, TenantAccount] = field(default_factory=dict)
     jobs_dropped: int = 0
 
-    def book_device(self, device: DeviceId, energy_j: float, elapsed_s: float) -> None:
-        """Book what a device drew; J and the seconds it covers."""
+    def book_device(
+        self, device: DeviceId, energy_j: float | None, elapsed_s: float
+    ) -> None:
+        """Book what a device drew; J, ``None`` if unknown, and the time it took."""
         account = self.devices[device]
-        account.energy_j += energy_j
-        account.power_w = energy_j / elapsed_s if elapsed_s > 0 else None
+        account.power_w = None
+        if energy_j is not None:
+            account.energy_j += energy_j
+            if elapsed_s > 0:
+                account.power_w = energy_j / elapsed_s
 
     def book_component(
         self,
@@ -207,15 +212,16 @@ class Ledger:
             job.ended_unix_s = unix_s
             job.power_w = [None] * len(COMPONENTS)
 
-    def forget_jobs(self, now_s: Seconds, keep_s: float) -> None:
-        """Let jobs go that ended more than ``keep_s`` ago."""
-        old = [
+    def forget_jobs(self, now_s: Seconds, keep_s: float) -> frozenset[WorkloadId]:
+        """Let jobs go that ended more than ``keep_s`` ago, and return which."""
+        old = frozenset(
             workload
             for workload, job in self.jobs.items()
             if job.ended_s is not None and now_s - job.ended_s > keep_s
-        ]
+        )
         for workload in old:
             del self.jobs[workload]
+        return old
 
     def _book_tenant(
         self,

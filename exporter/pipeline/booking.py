@@ -11,19 +11,20 @@ from exporter.core.attribution import (
 )
 from exporter.core.emissions import grams_per_joule, is_fallback
 from exporter.core.idle import Idle, IdleLearner, idle_power
-from exporter.core.interval import HoldWindow, UsageStep, UsageWindow
+from exporter.core.interval import UsageStep
 from exporter.core.ledger import COMPONENT_INDEX
-from exporter.core.model import Component, Device, Sample, WorkloadId
+from exporter.core.metering import Metered
+from exporter.core.model import COMPONENTS, Component, Device, Sample, WorkloadId
 from exporter.core.units import Joules, Ratio, Seconds, Watts
+from exporter.core.windows import HoldWindow, UsageWindow
 from exporter.pipeline.state import EngineSettings, EngineState
 
 
-class Drawn(NamedTuple):
-    """Energy that one device gave in this tick."""
+class Settled(NamedTuple):
+    """A device whose energy up to now is settled in this tick."""
 
     device: Device
-    energy_j: float
-    elapsed_s: float
+    metered: Metered
 
 
 class Booking:
@@ -35,30 +36,37 @@ class Booking:
         step: UsageStep,
         state: EngineState,
         settings: EngineSettings,
-        busy: Ratio | None,
     ) -> None:
         self._sample = sample
         self._step = step
         self._state = state
         self._settings = settings
-        self._busy = busy
+        self._window = step.window(waited_s=0.0)
         self._gram_per_j = grams_per_joule(sample.intensity, sample.pue)
         self._fallback = is_fallback(sample.intensity)
         self._total_j = 0.0
         self._by_job_j: dict[WorkloadId, float] = {}
         self._power_w: dict[Component, dict[WorkloadId, float]] = {}
 
-    def book_usage_component(self, component: Component, drawn: list[Drawn]) -> None:
-        """Book CPU or DRAM energy; without any, the usage waits for it."""
+    def book_usage_component(
+        self, component: Component, settled: list[Settled]
+    ) -> None:
+        """Book CPU or DRAM energy; until some is settled, the usage waits for it."""
+        if not settled and component not in self._state.ledger.unmeasured_s:
+            return
         window = self._waiting_window(component)
-        if not drawn:
-            if window is not None and component in self._state.ledger.unmeasured_s:
-                self._state.windows[component] = window
+        if not settled:
+            self._state.windows[component] = window
             return
         self._state.windows.pop(component, None)
-        energy_j = Joules(sum(one.energy_j for one in drawn))
-        elapsed_s = Seconds(max(one.elapsed_s for one in drawn))
-        self._learn(component, energy_j, elapsed_s, self._busy)
+        known = [one.metered for one in settled if one.metered.energy_j is not None]
+        if not known:
+            return
+        energy_j = Joules(sum(one.energy_j or 0.0 for one in known))
+        elapsed_s = Seconds(max(one.elapsed_s for one in known))
+        if not any(one.metered.unmeasured_s for one in settled):
+            busy = None if window.node is None else window.node.utilization
+            self._learn(component, energy_j, elapsed_s, busy)
         idle_j = self._idle(component).energy_j(energy_j, elapsed_s)
         divide = attribute_cpu if component == "cpu" else attribute_dram
         policy = self._settings.idle_policy
@@ -66,55 +74,80 @@ class Booking:
             component, energy_j, elapsed_s, divide(energy_j, idle_j, window, policy)
         )
 
-    def book_gpus(self, drawn: list[Drawn]) -> None:
-        """Book each GPU's energy; where there is none, its holds wait for it."""
-        gave = {one.device.id.name for one in drawn}
+    def book_gpus(self, settled: list[Settled]) -> None:
+        """Book each GPU's energy; until it is settled, its holds wait for it."""
+        names = {one.device.id.name for one in settled}
         for device in self._state.meters:
-            if device.component == "gpu" and device.name not in gave:
+            if device.component == "gpu" and device.name not in names:
                 waiting = self._waiting_holds(device.name)
                 if waiting is not None:
                     self._state.holds[device.name] = waiting
-        for one in drawn:
-            name = one.device.id.name
-            holds = self._waiting_holds(name)
-            self._state.holds.pop(name, None)
-            energy_j, elapsed_s = Joules(one.energy_j), Seconds(one.elapsed_s)
-            status = self._state.gpus.get(one.device.id)
-            utilization = status.utilization if status is not None else None
-            self._learn(f"gpu/{name}", energy_j, elapsed_s, utilization)
-            idle_j = self._idle("gpu", name).energy_j(energy_j, elapsed_s)
+        for device, metered in ((one.device.id, one.metered) for one in settled):
+            holds = self._waiting_holds(device.name)
+            self._state.holds.pop(device.name, None)
+            if metered.energy_j is None:
+                continue
+            energy_j, elapsed_s = metered.energy_j, metered.elapsed_s
+            status = self._state.gpus.get(device)
+            if status is not None and not metered.unmeasured_s:
+                key = f"gpu/{device.name}"
+                self._learn(key, energy_j, elapsed_s, status.utilization)
+            idle_j = self._idle("gpu", device.name).energy_j(energy_j, elapsed_s)
             self._book(
                 "gpu", energy_j, elapsed_s, attribute_gpu(energy_j, idle_j, holds)
             )
 
-    def book_platform(self, drawn: list[Drawn]) -> None:
+    def book_platform(self, settled: list[Settled]) -> None:
         """Book what a meter of the whole node shows above the other components.
 
-        A meter that lags shows too little first and too much later: the lack is
+        What the others drew since it last told its own energy is subtracted. A
+        meter that lags shows too little first and too much later: the lack is
         carried over, so that the sum is the meter's.
         """
-        for one in drawn:
-            if one.device.scope == "node":
-                left_j = one.energy_j - self._total_j - self._state.platform_debt_j
-                self._state.platform_debt_j = max(0.0, -left_j)
-                energy_j = Joules(max(0.0, left_j))
-            else:
-                energy_j = Joules(one.energy_j)
-            if one.elapsed_s > 0:
-                self._state.platform_power_w = Watts(energy_j / one.elapsed_s)
-            policy = self._settings.platform_policy
-            parts = attribute_platform(
-                energy_j, self._by_job_j, Joules(self._total_j), policy
-            )
-            self._book("platform", energy_j, Seconds(one.elapsed_s), parts)
+        state = self._state
+        if "platform" not in state.ledger.unmeasured_s:
+            return
+        waiting_j = state.platform_waiting_j + self._total_j
+        meters = [one for one in settled if one.device.scope == "node"]
+        parts = [one for one in settled if one.device.scope != "node"]
+        state.platform_waiting_j = 0.0 if meters else waiting_j
+        if settled:
+            state.platform_power_w = None
+        for one in parts:
+            if one.metered.energy_j is not None:
+                self._book_platform_energy(one.metered.energy_j, one.metered)
+                waiting_j += one.metered.energy_j
+        for one in meters:
+            if one.metered.energy_j is not None:
+                left_j = one.metered.energy_j - waiting_j - state.platform_debt_j
+                state.platform_debt_j = max(0.0, -left_j)
+                self._book_platform_energy(Joules(max(0.0, left_j)), one.metered)
+
+    def _book_platform_energy(self, energy_j: Joules, metered: Metered) -> None:
+        state = self._state
+        if metered.elapsed_s > 0:
+            before_w = state.platform_power_w or 0.0
+            state.platform_power_w = Watts(before_w + energy_j / metered.elapsed_s)
+        parts = attribute_platform(
+            energy_j,
+            self._by_job_j,
+            Joules(self._total_j),
+            self._settings.platform_policy,
+        )
+        self._book("platform", energy_j, metered.elapsed_s, parts)
 
     def set_job_power(self) -> None:
         """Set the power of all jobs in those components that had energy."""
         jobs = self._state.ledger.jobs
+        current = self._step.current
         for component, power_w in self._power_w.items():
             index = COMPONENT_INDEX[component]
-            for workload in self._step.current:
+            for workload in current:
                 jobs[workload].power_w[index] = power_w.get(workload)
+        if not self._step.holds_known:
+            for workload, job in jobs.items():
+                if workload not in current:
+                    job.power_w = [None] * len(COMPONENTS)
 
     def _book(
         self,
@@ -142,12 +175,11 @@ class Booking:
                 watts = part_j / elapsed_s
                 power_w[workload] = power_w.get(workload, 0.0) + watts
 
-    def _waiting_window(self, component: Component) -> UsageWindow | None:
+    def _waiting_window(self, component: Component) -> UsageWindow:
         waiting = self._state.windows.get(component)
-        window = self._step.window
-        if waiting is None or window is None:
-            return window if waiting is None else waiting
-        return waiting.then(window)
+        if waiting is None:
+            return self._window
+        return waiting.then(self._step.window(waiting.elapsed_s))
 
     def _waiting_holds(self, name: str) -> HoldWindow | None:
         if not self._step.holds_known:

@@ -15,7 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from exporter.pipeline.codec import decode, encode
+from exporter.pipeline.decoding import decode
+from exporter.pipeline.encoding import encode
 from exporter.pipeline.state import EngineState
 
 _log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Checkpoint:
             data = self._parse()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._set_aside(str(error))
             return None
         if data.get("boot_id") != self._boot_id:

@@ -15,7 +15,7 @@ from exporter.core.metering import Meter, Metered
 from exporter.core.model import Component, Reading, Sample
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio
-from exporter.pipeline.booking import Booking, Drawn
+from exporter.pipeline.booking import Booking, Settled
 from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.pipeline.view import build_snapshot
 
@@ -48,23 +48,24 @@ class Engine:
         ledger.see_jobs(step.current, step.cpu_s, now_s, unix_s)
         ledger.freeze_labels(now_s, self.settings.max_jobs)
 
-        drawn = self._meter(sample)
-        busy = _busy_ratio(sample, step)
-        booking = Booking(sample, step, state, self.settings, busy)
-        booking.book_usage_component("cpu", drawn.get("cpu", []))
-        booking.book_usage_component("dram", drawn.get("dram", []))
-        booking.book_gpus(drawn.get("gpu", []))
-        booking.book_platform(drawn.get("platform", []))
+        settled = self._meter(sample)
+        booking = Booking(sample, step, state, self.settings)
+        booking.book_usage_component("cpu", settled.get("cpu", []))
+        booking.book_usage_component("dram", settled.get("dram", []))
+        booking.book_gpus(settled.get("gpu", []))
+        booking.book_platform(settled.get("platform", []))
         booking.set_job_power()
 
         ledger.end_jobs(step.ended, now_s, unix_s)
         ledger.freeze_labels(now_s, self.settings.max_jobs)
-        ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
-        return build_snapshot(sample, state, busy)
+        forgotten = ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
+        if forgotten:
+            state.forget_in_windows(forgotten)
+        return build_snapshot(sample, state, _busy_ratio(step))
 
-    def _meter(self, sample: Sample) -> dict[Component, list[Drawn]]:
-        """Advance all meters; return what gave energy, by component."""
-        drawn: dict[Component, list[Drawn]] = {}
+    def _meter(self, sample: Sample) -> dict[Component, list[Settled]]:
+        """Advance all meters; return those that settled, by component."""
+        settled: dict[Component, list[Settled]] = {}
         ledger = self.state.ledger
         for reading in sample.readings:
             device = reading.device
@@ -79,11 +80,11 @@ class Engine:
             self._note(reading, metered)
             if metered.unmeasured_s:
                 ledger.unmeasured_s[component] += metered.unmeasured_s
-            if metered.energy_j is not None:
-                one = Drawn(device, metered.energy_j, metered.elapsed_s)
-                drawn.setdefault(component, []).append(one)
-                ledger.book_device(device.id, metered.energy_j, metered.elapsed_s)
-        return drawn
+            if metered.waits:
+                continue
+            settled.setdefault(component, []).append(Settled(device, metered))
+            ledger.book_device(device.id, metered.energy_j, metered.elapsed_s)
+        return settled
 
     def _note(self, reading: Reading, metered: Metered) -> None:
         device = reading.device.id
@@ -96,7 +97,5 @@ class Engine:
             )
 
 
-def _busy_ratio(sample: Sample, step: UsageStep) -> Ratio | None:
-    if step.busy_cpus is None or sample.node is None:
-        return None
-    return Ratio(min(1.0, step.busy_cpus / sample.node.cpus))
+def _busy_ratio(step: UsageStep) -> Ratio | None:
+    return None if step.node is None else step.node.utilization

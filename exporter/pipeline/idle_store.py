@@ -4,13 +4,23 @@ import json
 import logging
 from pathlib import Path
 
-from exporter.core.idle import EnvelopeBin, IdleLearner
+from exporter.core.idle import BINS, EnvelopeBin, IdleLearner
 from exporter.core.units import Ratio, Watts
 
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _MAX_BYTES = 2**20
+
+# What a file of another shape runs into, however deep it is nested.
+_UNUSABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+)
 
 
 class IdleStore:
@@ -48,7 +58,7 @@ class IdleStore:
             return {key: _learner(rows) for key, rows in data["learned"].items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except _UNUSABLE as error:
             _log.warning(
                 "learned idle power cannot be used, learning anew: %s",
                 error,
@@ -60,8 +70,12 @@ class IdleStore:
 def _learner(rows: dict[str, list[float]]) -> IdleLearner:
     bins = {}
     for index, (utilization, power_w) in rows.items():
-        if not (0 <= utilization <= 1 and 0 <= power_w < float("inf")):
-            msg = f"impossible bin {utilization} {power_w}"
+        if not (
+            0 <= int(index) < BINS
+            and 0 <= utilization <= 1
+            and 0 <= power_w < float("inf")
+        ):
+            msg = f"impossible bin {index}: {utilization} {power_w}"
             raise ValueError(msg)
         bins[int(index)] = EnvelopeBin(Ratio(utilization), Watts(power_w))
     return IdleLearner(bins)

@@ -1,9 +1,10 @@
 """What the operator decided, and everything the engine remembers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from exporter.core.idle import Idle, IdleLearner
-from exporter.core.interval import HoldWindow, UsageTracker, UsageWindow
+from exporter.core.interval import UsageTracker
 from exporter.core.ledger import Ledger
 from exporter.core.metering import Meter
 from exporter.core.model import (
@@ -12,8 +13,10 @@ from exporter.core.model import (
     GpuStatus,
     IdlePolicy,
     PlatformPolicy,
+    WorkloadId,
 )
 from exporter.core.units import Watts
+from exporter.core.windows import HoldWindow, UsageWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class EngineState:
         holds: holds waiting for a GPU's energy, by device name.
         ledger: the totals.
         platform_debt_j: what the node's meter still lacks of its parts, J.
+        platform_waiting_j: energy of the other components since the node's
+            meter last told its own, J.
         platform_power_w: mean power of what is left of the node, W.
         learners: idle power per component, or per GPU as "gpu/NAME".
         gpus: last gauges of each GPU; shown, but not worth a checkpoint.
@@ -58,7 +63,13 @@ class EngineState:
     holds: dict[str, HoldWindow] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     platform_debt_j: float = 0.0
+    platform_waiting_j: float = 0.0
     platform_power_w: Watts | None = None
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)
+
+    def forget_in_windows(self, workloads: Collection[WorkloadId]) -> None:
+        """Let go of workloads in the windows that wait for their energy."""
+        self.windows = {c: w.forget(workloads) for c, w in self.windows.items()}
+        self.holds = {name: w.forget(workloads) for name, w in self.holds.items()}

@@ -63,7 +63,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
         idle=_idle_power(state, present),
         cpu_busy=busy,
         jobs=tuple(
-            _job_totals(job, job.labels, state.gpus)
+            _job_totals(job, job.labels, power_w, state.gpus)
             for job in ledger.jobs.values()
             if job.exported and job.labels is not None
         ),
@@ -147,7 +147,10 @@ def _idle_power(
 
 
 def _job_totals(
-    job: JobAccount, labels: WorkloadLabels, gpus: dict[DeviceId, GpuStatus]
+    job: JobAccount,
+    labels: WorkloadLabels,
+    known_w: dict[Component, Watts | None],
+    gpus: dict[DeviceId, GpuStatus],
 ) -> JobTotals:
     usage = job.usage
     running = usage if job.ended_s is None else None
@@ -168,7 +171,8 @@ def _job_totals(
         power_w=tuple(
             (component, Watts(power_w))
             for component, power_w in zip(COMPONENTS, job.power_w, strict=True)
-            if power_w is not None
+            # A part is not known for longer than the whole is.
+            if power_w is not None and known_w.get(component) is not None
         ),
         emissions_g=Grams(job.emissions_g),
         cpu_s=Seconds(job.cpu_s),

@@ -1,0 +1,140 @@
+"""The engine's memory as lists, texts and numbers, for the checkpoint.
+
+Rows are lists in the order of the fields, so that a checkpoint of hundreds of
+jobs is written in a fraction of a tick. ``decoding`` is the way back.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.core.interval import SchedulerMemory
+from exporter.core.ledger import JobAccount
+from exporter.core.metering import Meter
+from exporter.core.model import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage
+from exporter.core.windows import Hold, Usage
+from exporter.pipeline.rows import Row
+from exporter.pipeline.state import EngineState
+
+
+def encode(state: EngineState) -> dict[str, Any]:
+    """Return the state as lists, texts and numbers."""
+    ledger = state.ledger
+    tracker = state.usage
+    return {
+        "meters": [
+            [*device, *(getattr(meter, name) for name in Meter.__slots__)]
+            for device, meter in state.meters.items()
+        ],
+        "tracker": [tracker.time_s, _encode_node(tracker.node)],
+        "schedulers": [
+            _encode_scheduler(name, memory)
+            for name, memory in tracker.schedulers.items()
+        ],
+        "windows": [
+            [
+                component,
+                window.elapsed_s,
+                window.node,
+                _by_workload(window.usages),
+                window.complete,
+            ]
+            for component, window in state.windows.items()
+        ],
+        "holds": [
+            [name, window.elapsed_s, window.held_s, _by_workload(window.holds)]
+            for name, window in state.holds.items()
+        ],
+        "platform": [state.platform_debt_j, state.platform_waiting_j],
+        "devices": [
+            [*device, account.energy_j, account.power_w, account.seen_s]
+            for device, account in ledger.devices.items()
+        ],
+        "components": list(ledger.components.items()),
+        "unattributed": [[*key, value] for key, value in ledger.unattributed.items()],
+        "unmeasured": list(ledger.unmeasured_s.items()),
+        "node": [ledger.emissions_g, ledger.fallback_g, ledger.jobs_dropped],
+        "jobs": [_encode_job(job) for job in ledger.jobs.values()],
+        "tenants": [
+            [
+                *key,
+                account.created_unix_s,
+                account.energy_j,
+                account.emissions_g,
+                account.active_s,
+            ]
+            for key, account in ledger.tenants.items()
+        ],
+    }
+
+
+def _by_workload(
+    values: Mapping[WorkloadId, Usage] | Mapping[WorkloadId, Hold],
+) -> list[Row]:
+    return [[*workload, *value] for workload, value in values.items()]
+
+
+def _encode_node(node: NodeUsage | None) -> Row | None:
+    if node is None:
+        return None
+    return [
+        node.time_s,
+        node.busy_s,
+        node.cpus,
+        node.memory_used_bytes,
+        node.memory_total_bytes,
+    ]
+
+
+def _encode_scheduler(name: str, memory: SchedulerMemory) -> Row:
+    return [
+        name,
+        memory.time_s,
+        [_encode_usage(usage) for usage in memory.usages.values()],
+        [[*workload, group] for workload, group in memory.group_of.items()],
+        list(memory.group_cpu_s.items()),
+        [[*workload, seconds] for workload, seconds in memory.last_cpu_s.items()],
+    ]
+
+
+def _encode_usage(usage: WorkloadUsage) -> Row:
+    return [
+        usage.workload,
+        usage.cpu_s,
+        usage.memory_bytes,
+        usage.reserved_cpus,
+        usage.reserved_memory_bytes,
+        [[hold.device, hold.share, hold.activity] for hold in usage.gpus],
+        _encode_labels(usage.labels),
+        usage.start_unix_s,
+        usage.time_limit_s,
+    ]
+
+
+def _encode_labels(labels: WorkloadLabels | None) -> Row | None:
+    if labels is None:
+        return None
+    return [
+        labels.job_id,
+        labels.user,
+        labels.account,
+        labels.partition,
+        labels.namespace,
+        labels.pod,
+        dict(labels.info),
+    ]
+
+
+def _encode_job(job: JobAccount) -> Row:
+    return [
+        job.workload,
+        _encode_labels(job.labels),
+        job.created_unix_s,
+        job.first_seen_s,
+        job.exported,
+        job.energy_j,
+        job.emissions_g,
+        job.cpu_s,
+        job.start_unix_s,
+        job.ended_s,
+        job.ended_unix_s,
+    ]
