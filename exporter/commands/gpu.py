@@ -29,6 +29,7 @@ Exit code 0 if the daemon did it, 1 if it did not answer in time. It does not
 answer while a call into the driver hangs.
 """
 
+_TIMEOUT_S = 10.0
 _POLL_S = 0.05
 
 
@@ -64,9 +65,8 @@ def add_parser(
     for parser in (release_parser, resume_parser):
         parser.add_argument(
             "--timeout",
-            default="10s",
             metavar="DURATION",
-            help="how long to wait for the daemon (default: 10s)",
+            help="how long to wait for the daemon (default: 10s and two intervals)",
         )
     for parser, function in (
         (release_parser, release),
@@ -87,7 +87,7 @@ def release(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the command line or the configuration cannot be used.
     """
-    files, timeout_s = _files(args), _duration_s("--timeout", args.timeout)
+    files, timeout_s = _files_and_timeout(args)
     until_unix_s = None
     if args.duration is not None:
         until_unix_s = Seconds(time.time() + _duration_s("--for", args.duration))
@@ -118,7 +118,7 @@ def resume(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the command line or the configuration cannot be used.
     """
-    files, timeout_s = _files(args), _duration_s("--timeout", args.timeout)
+    files, timeout_s = _files_and_timeout(args)
     try:
         was_asked = files.withdraw()
     except OSError as error:
@@ -147,7 +147,8 @@ def status(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the command line or the configuration cannot be used.
     """
-    files = _files(args)
+    config = load(args, os.environ)
+    files = ReleaseFiles(config.state.run_dir / REQUEST_NAME)
     request, acknowledged = files.requested(), files.acknowledged()
     if request is not None and request.has_expired(Seconds(time.time())):
         request = None
@@ -164,9 +165,13 @@ def status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _files(args: argparse.Namespace) -> ReleaseFiles:
+def _files_and_timeout(args: argparse.Namespace) -> tuple[ReleaseFiles, float]:
     config = load(args, os.environ)
-    return ReleaseFiles(config.state.run_dir / REQUEST_NAME)
+    # The daemon looks once an interval, and more slowly while it has no driver.
+    timeout_s = _TIMEOUT_S + 2 * config.sampling.interval_s
+    if args.timeout is not None:
+        timeout_s = _duration_s("--timeout", args.timeout)
+    return ReleaseFiles(config.state.run_dir / REQUEST_NAME), timeout_s
 
 
 def _duration_s(flag: str, text: str) -> float:
