@@ -1,6 +1,6 @@
 """The daemon as it is, with jobs that are played: for the bench only.
 
-    python -m bench.daemon_with_jobs JOBS GPU,GPU,… [FLAGS of ``jouled run``]
+python -m bench.daemon_with_jobs JOBS GPU,GPU,… [FLAGS of ``jouled run``]
 """
 
 import argparse
