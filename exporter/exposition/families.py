@@ -57,11 +57,16 @@ def families(snapshot: Snapshot, build: Build, level: Level) -> list[Family]:
 
 def _node(snapshot: Snapshot) -> list[Family]:
     components = sorted(snapshot.components, key=lambda totals: totals.component)
+    # Where nothing was ever measured, a total of 0 would be an invention.
+    measured = bool(components)
     return [
         _single(catalogue.NODE_POWER, snapshot.node_power_w),
-        _single(catalogue.NODE_ENERGY, snapshot.node_energy_j),
-        _single(catalogue.NODE_EMISSIONS, snapshot.emissions_g),
-        _single(catalogue.NODE_FALLBACK_EMISSIONS, snapshot.fallback_emissions_g),
+        _single(catalogue.NODE_ENERGY, snapshot.node_energy_j if measured else None),
+        _single(catalogue.NODE_EMISSIONS, snapshot.emissions_g if measured else None),
+        _single(
+            catalogue.NODE_FALLBACK_EMISSIONS,
+            snapshot.fallback_emissions_g if measured else None,
+        ),
         _known(
             catalogue.COMPONENT_POWER,
             (((totals.component,), totals.power_w) for totals in components),
@@ -289,7 +294,10 @@ def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
         ),
         _known(
             catalogue.SOURCE_READ_DURATION,
-            ((labels, status.read_duration_s) for labels, status in sources),
+            (
+                (labels, status.read_duration_s if status.up else None)
+                for labels, status in sources
+            ),
         ),
         _single(catalogue.SAMPLE_DURATION, snapshot.sample_duration_s),
         _single(catalogue.SAMPLES_MISSED, snapshot.missed_ticks),

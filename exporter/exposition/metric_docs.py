@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md from the catalogue: ``python -m exporter.exposition.metric_docs``."""
+"""Writes docs/metrics.md: ``python -m exporter.exposition.metric_docs``."""
 
 import sys
 

@@ -1,0 +1,188 @@
+from dataclasses import replace
+
+import pytest
+
+from exporter.core.model import GpuInfo, GpuStatus, WorkloadId, WorkloadLabels
+from exporter.core.snapshot import ComponentTotals, JobTotals, Snapshot
+from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.exposition import catalogue
+from exporter.exposition.catalogue import CATALOGUE, JOB_INFO_LABELS
+from exporter.exposition.families import Build, LabelValues, Sample, families
+from exporter.exposition.metric import LEVELS, Level, Metric
+from tests.fakes.snapshots import bare_snapshot, rich_snapshot
+
+BUILD = Build("1.2.3", "3.11.7")
+
+
+def samples(
+    snapshot: Snapshot, metric: Metric, level: Level = "job"
+) -> dict[LabelValues, float]:
+    """Return one metric's series and values."""
+    found = all_samples(snapshot, level)[metric.name]
+    return {labels: value for labels, value, _ in found}
+
+
+def all_samples(snapshot: Snapshot, level: Level = "job") -> dict[str, list[Sample]]:
+    """Return every metric's samples by its name."""
+    return {metric.name: found for metric, found in families(snapshot, BUILD, level)}
+
+
+def job(**changes: object) -> JobTotals:
+    """Return a small running job with some fields changed."""
+    usual = JobTotals(
+        WorkloadId("slurm", "7"),
+        WorkloadLabels("7", user="ada"),
+        created_unix_s=Seconds(1000.0),
+        energy_j=(("cpu", Joules(5.0)),),
+        power_w=(("cpu", Watts(2.0)),),
+        emissions_g=Grams(0.5),
+        cpu_s=Seconds(3.0),
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def test_every_metric_of_the_catalogue_is_filled_once_and_in_its_order() -> None:
+    """A metric that nobody fills would be a promise nobody keeps."""
+    found = families(rich_snapshot(), BUILD, "job")
+
+    assert tuple(metric for metric, _ in found) == CATALOGUE
+    assert all(series for _, series in found)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_contains_its_metrics_and_those_below(level: Level) -> None:
+    """``metrics.level`` bounds how many series a node can have."""
+    allowed = LEVELS[: LEVELS.index(level) + 1]
+
+    found = families(rich_snapshot(), BUILD, level)
+
+    assert tuple(metric for metric, _ in found) == tuple(
+        metric for metric in CATALOGUE if metric.level in allowed
+    )
+
+
+def test_as_many_values_as_labels_everywhere() -> None:
+    """One too few would shift every label behind it."""
+    for metric, found in families(rich_snapshot(), BUILD, "job"):
+        assert all(len(labels) == len(metric.labels) for labels, _, _ in found)
+
+
+def test_no_series_appears_twice() -> None:
+    """Prometheus refuses a scrape in which one does."""
+    for _, found in families(rich_snapshot(), BUILD, "job"):
+        labels = [labels for labels, _, _ in found]
+
+        assert len(set(labels)) == len(labels)
+
+
+def test_what_is_not_known_is_absent_and_not_zero() -> None:
+    """A zero would be a measurement."""
+    found = all_samples(bare_snapshot())
+
+    for metric in (
+        catalogue.NODE_POWER,
+        catalogue.NODE_ENERGY,
+        catalogue.NODE_EMISSIONS,
+        catalogue.CPU_BUSY,
+        catalogue.COMPONENT_POWER,
+        catalogue.CARBON_OBSERVED,
+        catalogue.JOB_POWER,
+        catalogue.GPU_INFO,
+        catalogue.SOURCE_READ_DURATION,
+    ):
+        assert found[metric.name] == []
+
+
+def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:
+    """Its info and its energy are there all the same."""
+    device = next(device for device in rich_snapshot().devices if device.gpu)
+    info = GpuInfo("GPU-1", 0, None, "Tesla", "550", "0:1")
+    silent = replace(device, gpu=GpuStatus(info))
+    snapshot = replace(rich_snapshot(), devices=(silent,))
+
+    found = all_samples(snapshot)
+
+    assert found[catalogue.GPU_INFO.name] == [
+        ((device.device.name, "0", "Tesla", "550", "0:1"), 1.0, None)
+    ]
+    assert found[catalogue.GPU_UTILIZATION.name] == []
+    assert found[catalogue.GPU_POWER_LIMIT.name] == []
+    assert len(found[catalogue.DEVICE_ENERGY.name]) == 1
+
+
+def test_components_come_in_one_order_whatever_the_order_of_the_snapshot() -> None:
+    """A scrape that is shuffled compresses badly and compares worse."""
+    shuffled = replace(
+        rich_snapshot(),
+        components=(
+            ComponentTotals("gpu", Joules(1.0), None),
+            ComponentTotals("cpu", Joules(2.0), None),
+        ),
+        jobs=(job(energy_j=(("gpu", Joules(1.0)), ("cpu", Joules(2.0)))),),
+    )
+
+    found = all_samples(shuffled)
+
+    energy = found[catalogue.COMPONENT_ENERGY.name]
+    assert [labels for labels, _, _ in energy] == [("cpu",), ("gpu",)]
+    energy = found[catalogue.JOB_ENERGY.name]
+    assert [labels[-1] for labels, _, _ in energy] == ["cpu", "gpu"]
+
+
+def test_only_counters_of_jobs_and_tenants_tell_when_they_began() -> None:
+    """These are the ones that appear late; the others are as old as the boot."""
+    for metric, found in families(rich_snapshot(), BUILD, "job"):
+        has_created = metric.type == "counter" and metric.level != "node"
+
+        assert all((created is not None) == has_created for _, _, created in found)
+
+
+def test_an_ended_job_keeps_its_totals_and_loses_its_gauges() -> None:
+    """Its energy stays readable for a while; its power is no more."""
+    ended = job(power_w=(), end_unix_s=Seconds(2000.0))
+    snapshot = replace(bare_snapshot(), jobs=(ended,))
+
+    assert list(samples(snapshot, catalogue.JOB_ENERGY).values()) == [5.0]
+    assert list(samples(snapshot, catalogue.JOB_END).values()) == [2000.0]
+    assert samples(snapshot, catalogue.JOB_POWER) == {}
+
+
+def test_of_a_requeued_job_the_last_run_is_shown() -> None:
+    """Both runs have the same labels, and a series may be there once."""
+    first = job(emissions_g=Grams(9.0), end_unix_s=Seconds(1500.0))
+    second = job(workload=WorkloadId("slurm", "7 again"), created_unix_s=Seconds(1600))
+    for jobs in ((first, second), (second, first)):
+        snapshot = replace(bare_snapshot(), jobs=jobs)
+
+        assert list(samples(snapshot, catalogue.JOB_EMISSIONS).values()) == [0.5]
+        assert samples(snapshot, catalogue.JOB_END) == {}
+
+
+def test_job_info_has_all_its_labels_even_if_little_is_known() -> None:
+    """A join needs the same labels on every job."""
+    named = job(labels=WorkloadLabels("7", info={"name": "train", "odd": "x"}))
+    snapshot = replace(bare_snapshot(), jobs=(named,))
+
+    (labels,) = samples(snapshot, catalogue.JOB_INFO)
+
+    expected = ("train", *("" for _ in JOB_INFO_LABELS[1:]))
+    assert labels[-len(JOB_INFO_LABELS) :] == expected
+
+
+def test_a_failed_source_is_down_with_its_errors_counted() -> None:
+    """An alert needs both: that it is down, and why."""
+    snapshot = rich_snapshot()
+
+    assert samples(snapshot, catalogue.SOURCE_UP)[("ipmi",)] == 0
+    assert samples(snapshot, catalogue.SOURCE_UP)[("rapl",)] == 1
+    errors = samples(snapshot, catalogue.SOURCE_ERRORS)
+    assert errors[("ipmi", "denied")] == 86_400
+    assert errors[("nvml", "timeout")] == 2
+
+
+def test_estimates_are_told_from_measurements() -> None:
+    """Who adds up measured watts only has to be able to."""
+    infos = samples(rich_snapshot(), catalogue.SOURCE_INFO)
+
+    assert ("platform-model", "platform", "modelled", "estimated", "device") in infos
+    assert ("rapl", "cpu", "counter", "measured", "device") in infos

@@ -1,0 +1,240 @@
+"""The renderer against prometheus_client, which is the reference for its bytes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Metric as ClientMetric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
+
+from exporter.core.model import WorkloadId, WorkloadLabels
+from exporter.core.snapshot import JobTotals, Snapshot
+from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.exposition.catalogue import JOB_LABELS
+from exporter.exposition.families import Build, Family, families
+from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
+from tests.fakes.snapshots import (
+    bare_snapshot,
+    crowded_snapshot,
+    later,
+    rich_snapshot,
+)
+
+BUILD = Build("1.2.3", "3.11.7")
+FORMATS: tuple[Format, ...] = ("text", "openmetrics")
+
+both_formats = pytest.mark.parametrize("form", FORMATS)
+
+
+class Shown(Collector):
+    """Shows families to prometheus_client."""
+
+    def __init__(self, found: list[Family], form: Format) -> None:
+        self._found = found
+        self._form = form
+
+    def collect(self) -> Iterator[ClientMetric]:
+        """Yield one metric per family that has samples."""
+        for metric, samples in self._found:
+            if samples:
+                yield self._metric(Family(metric, samples))
+
+    def _metric(self, family: Family) -> ClientMetric:
+        metric, samples = family
+        shown = ClientMetric(metric.family, metric.help, metric.type, metric.unit)
+        for labels, value, created in samples:
+            named = dict(zip(metric.labels, labels, strict=True))
+            shown.add_sample(metric.name, named, value)
+            if created is not None and self._form == "openmetrics":
+                shown.add_sample(f"{metric.family}_created", named, created)
+        return shown
+
+
+def reference(found: list[Family], form: Format) -> str:
+    """Return what prometheus_client writes, without the end of OpenMetrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Shown(found, form))
+    if form == "text":
+        return generate_latest(registry).decode()
+    generate = openmetrics_exposition.generate_latest
+    body = cast("bytes", generate(registry))  # type: ignore[no-untyped-call]  # the library types only its text format
+    return body.decode().removesuffix(OPENMETRICS_END)
+
+
+def assert_same(renderer: Renderer, snapshot: Snapshot, form: Format) -> None:
+    """Compare the renderer with the reference on a whole snapshot."""
+    found = families(snapshot, BUILD, "job")
+    assert renderer.render(found, form) == reference(found, form)
+
+
+def with_labels(labels: WorkloadLabels, scheduler: str = "slurm") -> Snapshot:
+    """Return a node with one job of these labels."""
+    job = JobTotals(
+        WorkloadId(scheduler, "1"),
+        labels,
+        created_unix_s=Seconds(1_774_008_000.25),
+        energy_j=(("cpu", Joules(5.0)),),
+        power_w=(("cpu", Watts(2.0)),),
+        emissions_g=Grams(0.5),
+        cpu_s=Seconds(3.0),
+    )
+    return replace(bare_snapshot(), jobs=(job,))
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+# A label with much of what needs care in it.
+odd_texts = texts | st.text('\\\n"{}=, é漢\r\t\x00#', max_size=12)
+label_sets = st.builds(
+    WorkloadLabels,
+    job_id=odd_texts,
+    user=odd_texts,
+    account=odd_texts,
+    partition=odd_texts,
+    namespace=odd_texts,
+    pod=odd_texts,
+    info=st.fixed_dictionaries({"name": odd_texts}),
+)
+numbers = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+
+
+@both_formats
+@pytest.mark.parametrize("snapshot", [rich_snapshot(), bare_snapshot()])
+def test_a_snapshot_is_written_as_prometheus_client_would(
+    snapshot: Snapshot, form: Format
+) -> None:
+    """The library is what Prometheus' parsers are tested with."""
+    assert_same(Renderer(), snapshot, form)
+
+
+@both_formats
+def test_the_second_scrape_is_as_right_as_the_first(form: Format) -> None:
+    """It is written from kept text, with other numbers and other jobs."""
+    renderer = Renderer()
+    first = rich_snapshot()
+    for snapshot in (first, later(first, 17), crowded_snapshot(30), first):
+        assert_same(renderer, snapshot, form)
+
+
+@both_formats
+@given(labels=label_sets)
+def test_any_label_is_escaped_as_prometheus_client_does(
+    labels: WorkloadLabels, form: Format
+) -> None:
+    """Users choose the names of their jobs."""
+    assert_same(Renderer(), with_labels(labels), form)
+
+
+@both_formats
+@given(value=numbers)
+def test_any_number_is_written_as_prometheus_client_does(
+    value: float, form: Format
+) -> None:
+    """Python's digits, Go's exponents."""
+    assert_same(Renderer(), replace(bare_snapshot(), node_energy_j=Joules(value)), form)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (5, "5.0"),
+        (True, "1.0"),
+        (999999.5, "999999.5"),
+        (1000000.0, "1e+06"),
+        (123456789.125, "1.23456789125e+08"),
+        (1e16, "1e+16"),
+        (1e-7, "1e-07"),
+        (-12345678.5, "-12345678.5"),
+        (1_774_008_000.25, "1.77400800025e+09"),
+    ],
+)
+def test_odd_numbers_have_one_spelling(value: float, text: str) -> None:
+    """Large counters are where Go and Python part ways."""
+    assert format_value(value) == text
+
+
+@given(labels=label_sets)
+def test_a_label_survives_the_way_through_prometheus_parsers(
+    labels: WorkloadLabels,
+) -> None:
+    """No name of a job can break the exposition or become another name."""
+    found = families(with_labels(labels), BUILD, "job")
+    expected = {
+        "job_id": labels.job_id,
+        "user": labels.user,
+        "account": labels.account,
+        "partition": labels.partition,
+        "namespace": labels.namespace,
+        "pod": labels.pod,
+        "scheduler": "slurm",
+    }
+
+    text = Renderer().render(found, "text")
+    openmetrics = Renderer().render(found, "openmetrics") + OPENMETRICS_END
+
+    strict = cast("Callable[[str], Iterator[ClientMetric]]", parse_openmetrics)
+    for parsed in (parse_text(text), strict(openmetrics)):
+        samples = [
+            sample
+            for family in parsed
+            for sample in family.samples
+            if sample.name == "jouled_job_emissions_grams_total"
+        ]
+        assert [sample.labels for sample in samples] == [expected]
+
+
+def test_created_timestamps_are_in_openmetrics_only() -> None:
+    """The text format would need a gauge of its own for each."""
+    found = families(rich_snapshot(), BUILD, "job")
+
+    assert "_created" not in Renderer().render(found, "text")
+    assert "jouled_job_energy_joules_created{" in Renderer().render(
+        found, "openmetrics"
+    )
+
+
+def test_a_new_run_with_old_labels_tells_its_own_beginning() -> None:
+    """The text that is kept of the old run must not be shown again."""
+    renderer = Renderer()
+    first = with_labels(WorkloadLabels("7"))
+    (job,) = first.jobs
+    second = replace(first, jobs=(replace(job, created_unix_s=Seconds(1.9e9)),))
+    renderer.render(families(first, BUILD, "job"), "openmetrics")
+
+    text = renderer.render(families(second, BUILD, "job"), "openmetrics")
+
+    assert text == reference(families(second, BUILD, "job"), "openmetrics")
+
+
+@both_formats
+def test_ended_jobs_leave_nothing_behind(form: Format) -> None:
+    """A node runs for years and sees millions of jobs."""
+    renderer = Renderer()
+    bare = families(rich_snapshot(), BUILD, "node")
+    renderer.render(families(bare_snapshot(), BUILD, "job"), form)
+    before = renderer.remembered_series()
+
+    for count in (50, 3, 200):
+        renderer.render(families(crowded_snapshot(count), BUILD, "job"), form)
+    renderer.render(families(bare_snapshot(), BUILD, "job"), form)
+
+    assert renderer.remembered_series() == before
+    assert renderer.remembered_series() < sum(len(found) for _, found in bare)
+
+
+def test_the_labels_of_a_job_are_all_there_are() -> None:
+    """The strategy above makes one of each."""
+    assert set(JOB_LABELS) == {
+        "scheduler",
+        *(set(WorkloadLabels.__dataclass_fields__) - {"info"}),
+    }
