@@ -14,7 +14,7 @@ step() {
 step ruff check
 step ruff format --check
 step mypy
-step lint-imports
+step lint-imports --no-logo
 step codespell
 
 if [[ ${#failed[@]} -gt 0 ]]; then

@@ -17,10 +17,12 @@ coverage erase
 coverage run -m pytest 2>&1 | tee build/pytest.log
 coverage combine --quiet
 
+failed=0
 echo "== coverage of the core: every line and every branch"
-coverage report --include='exporter/core/*' --fail-under=100
+coverage report --include='exporter/core/*' --fail-under=100 || failed=1
 echo "== coverage of the whole"
-coverage report
+coverage report || failed=1
 
 # The closing line again: it is what one looks for at the end of a long log.
 tail -n 1 build/pytest.log
+exit "$failed"
