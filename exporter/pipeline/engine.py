@@ -10,7 +10,6 @@ snapshots. One thread calls it.
 import logging
 
 from exporter.core.interval import UsageStep
-from exporter.core.ledger import DeviceAccount
 from exporter.core.metering import Meter, Metered
 from exporter.core.model import Component, Reading, Sample
 from exporter.core.snapshot import Snapshot
@@ -73,8 +72,7 @@ class Engine:
             meter = self.state.meters.get(device.id)
             if meter is None:
                 meter = self.state.meters[device.id] = Meter()
-                ledger.devices.setdefault(device.id, DeviceAccount())
-                ledger.unmeasured_s.setdefault(component, 0.0)
+                ledger.open_device(device.id)
             metered = meter.advance(reading, sample.interval_s)
             ledger.devices[device.id].seen_s = sample.time_s
             self._note(reading, metered)

@@ -19,6 +19,7 @@ from exporter.core.ports import (
     WorkloadSource,
 )
 from exporter.core.units import Seconds
+from exporter.pipeline.crew import Crew
 from exporter.pipeline.lane import Lane
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Clock:
 
 
 class Sampler:
-    """Owns a lane per source; ``sample`` once a tick, from one thread.
+    """Owns a lane per source and the crew; ``sample`` once a tick, from one thread.
 
     ``intensity`` and ``pue`` may be exchanged between two ticks.
     """
@@ -63,6 +64,7 @@ class Sampler:
         self.pue = pue
         self._deadline_s = deadline_s
         self._clock = clock if clock is not None else Clock()
+        self._crew = Crew(self._clock.monotonic)
         self._node = self._lane(sources.node)
         self._power = [self._lane(source) for source in sources.power]
         self._drivers = [(driver, self._lane(driver)) for driver in sources.drivers]
@@ -88,13 +90,12 @@ class Sampler:
         members = list(self._members.values())
         driver_lanes = [lane for _, lane in self._drivers]
         power = [*self._power, *driver_lanes, *members]
-        for lane in self._lanes():
-            lane.ask()
+        self._crew.perform([self._node, *self._workloads, *power], until_s)
 
         statuses: list[SourceStatus] = []
-        node = _take(self._node, until_s, statuses)
-        workloads = [_take(lane, until_s, statuses) for lane in self._workloads]
-        readings = [_take(lane, until_s, statuses) for lane in power]
+        node = _take(self._node, statuses)
+        workloads = [_take(lane, statuses) for lane in self._workloads]
+        readings = [_take(lane, statuses) for lane in power]
         self._follow_drivers()
         self._tell_changes(statuses)
         return Sample(
@@ -111,29 +112,21 @@ class Sampler:
             duration_s=Seconds(clock.monotonic() - begin_s),
         )
 
-    def close(self, timeout_s: float = 0.5) -> None:
-        """Close all sources; threads that hang are left behind."""
-        lanes = self._lanes()
-        for lane in lanes:
+    def close(self) -> None:
+        """Close all sources; one that hangs closes when its call returns."""
+        self._crew.dismiss()
+        for lane in (self._node, *self._workloads, *self._power):
             lane.close()
-        until_s = time.monotonic() + timeout_s
-        for lane in lanes:
-            lane.join(max(0.0, until_s - time.monotonic()))
+        for lane in self._members.values():
+            lane.close()
+        for _, lane in self._drivers:
+            lane.close()
 
     def _lane(self, source: Any) -> Lane[Any]:  # noqa: ANN401 - any kind of source
         return Lane(source, self._clock.monotonic)
 
-    def _lanes(self) -> list[Lane[Any]]:
-        return [
-            self._node,
-            *self._workloads,
-            *self._power,
-            *(lane for _, lane in self._drivers),
-            *self._members.values(),
-        ]
-
     def _follow_drivers(self) -> None:
-        """Start and stop workers where a driver found or lost devices."""
+        """Open and close lanes where a driver found or lost devices."""
         now = [driver.members() for driver, _ in self._drivers]
         if all(a is b for a, b in zip(now, self._known, strict=True)):
             return
@@ -168,7 +161,7 @@ class Sampler:
                 )
 
 
-def _take(lane: Lane[Any], until_s: float, statuses: list[SourceStatus]) -> Any:  # noqa: ANN401 - what the lane's source reads
-    value, status = lane.collect(until_s)
+def _take(lane: Lane[Any], statuses: list[SourceStatus]) -> Any:  # noqa: ANN401 - what the lane's source reads
+    value, status = lane.collect()
     statuses.append(status)
     return value
