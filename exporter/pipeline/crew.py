@@ -17,8 +17,6 @@ from typing import Any
 
 from exporter.pipeline.lane import Lane
 
-Task = Callable[[], None]
-
 _LONGEST_PATIENCE_S = 0.05
 _PATIENCE_PER_DEADLINE = 0.2
 
