@@ -4,7 +4,8 @@ Busy is all CPU time but idle, waiting for a disk, and stolen (the hypervisor
 gave that time to another machine). Guests are in ``user`` already. Memory in use
 is what is not available, so that the page cache does not count.
 
-One read costs about 55 µs, most of it memory.
+Reading memory costs three times as much as reading CPU time, and it changes
+slowly: it is read every few seconds only.
 """
 
 import time
@@ -24,6 +25,9 @@ _INFO = SourceInfo(
 
 # CPUs come and go rarely, and counting them reads a line for each.
 _CPUS_FOR_S = 60.0
+
+# Less than a whole number of ticks, so that it is every fifth one.
+_MEMORY_FOR_S = 4.5
 
 # What psutil lets through when a file is missing, short or not what it should be.
 _PSUTIL_ERRORS = (OSError, ValueError, LookupError, TypeError)
@@ -61,6 +65,8 @@ class PsutilNodeUsage:
         self._monotonic = monotonic
         self._cpus = 0
         self._count_cpus_at_s = 0.0
+        self._memory = (Bytes(0), Bytes(0))
+        self._read_memory_at_s = 0.0
 
     @property
     def info(self) -> SourceInfo:
@@ -78,7 +84,10 @@ class PsutilNodeUsage:
         if time_s >= self._count_cpus_at_s:
             self._cpus = _count_cpus(self._procfs)
             self._count_cpus_at_s = time_s + _CPUS_FOR_S
-        used, total = _memory(self._procfs)
+        if time_s >= self._read_memory_at_s:
+            self._memory = _memory(self._procfs)
+            self._read_memory_at_s = time_s + _MEMORY_FOR_S
+        used, total = self._memory
         return NodeUsage(time_s, busy_s, self._cpus, used, total)
 
     def close(self) -> None:
