@@ -10,6 +10,7 @@ parts exceed the whole, and nobody may be charged for energy never measured.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 
 from exporter.core.model import IdlePolicy, PlatformPolicy, Reason, WorkloadId
@@ -155,7 +156,8 @@ class _Part:
 
     @property
     def divisor(self) -> float:
-        return max(self.whole, sum(self.of.values()))
+        # Of nothing, everybody had nothing.
+        return max(self.whole, sum(self.of.values())) or inf
 
 
 def _divide(  # noqa: PLR0913 - two quantities with two ways to divide each
@@ -172,29 +174,23 @@ def _divide(  # noqa: PLR0913 - two quantities with two ways to divide each
     if not used.of:
         return Attribution(_NOBODY, {"idle": idle_j, rest: energy_j - idle_j})
 
-    per_used = _per_unit(energy_j - idle_j, used)
-    per_reserved = 0.0
+    used_divisor, reserved_divisor = used.divisor, reserved.divisor
+    by_use_j: float = energy_j - idle_j
+    by_reservation_j = 0.0
+    idle_rest_j: float = idle_j
     if policy == "reserved":
-        per_reserved = _per_unit(idle_j, reserved)
-    elif policy == "used":
-        per_used = _per_unit(energy_j, used)
+        by_reservation_j = idle_j
+        idle_rest_j = idle_j * (1 - sum(reserved.of.values()) / reserved_divisor)
+    elif policy == "used" and used_divisor < inf:
+        by_use_j, idle_rest_j = energy_j, 0.0
     parts = {
-        w: quantity * per_used + reserved.of[w] * per_reserved
+        w: by_use_j * (quantity / used_divisor)
+        + by_reservation_j * (reserved.of[w] / reserved_divisor)
         for w, quantity in used.of.items()
     }
-    idle_rest_j = 0.0
-    if policy == "reserved":
-        idle_rest_j = max(0.0, idle_j - sum(reserved.of.values()) * per_reserved)
-    elif policy == "none" or per_used == 0:
-        idle_rest_j = idle_j
     left_j = _rest(energy_j, parts)
-    idle_rest_j = min(idle_rest_j, left_j)
+    idle_rest_j = min(max(0.0, idle_rest_j), left_j)
     return Attribution(parts, {"idle": idle_rest_j, rest: left_j - idle_rest_j})
-
-
-def _per_unit(energy_j: float, part: _Part) -> float:
-    divisor = part.divisor
-    return energy_j / divisor if divisor > 0 else 0.0
 
 
 def _rest(energy_j: float, parts: Shares) -> float:

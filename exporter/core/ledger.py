@@ -108,6 +108,11 @@ class Ledger:
     tenants: dict[TenantKey, TenantAccount] = field(default_factory=dict)
     jobs_dropped: int = 0
 
+    def open_device(self, device: DeviceId) -> None:
+        """Open the accounts of a device that is new."""
+        self.devices.setdefault(device, DeviceAccount())
+        self.unmeasured_s.setdefault(device.component, 0.0)
+
     def book_device(
         self, device: DeviceId, energy_j: float | None, elapsed_s: float
     ) -> None:

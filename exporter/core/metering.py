@@ -67,6 +67,7 @@ class Metered:
 
 
 _NOTHING_YET = Metered(None, Seconds(0.0), waits=True)
+_STANDSTILL = Advanced(0)
 _FIRST = Metered(None, Seconds(0.0), event="first")
 
 
@@ -151,7 +152,7 @@ class Meter:
         if reading.device.joules_per_count is None:
             return None
         if reading.count is None:
-            return Advanced(0)
+            return _STANDSTILL
         elapsed_s = Seconds(reading.time_s - self.count_time_s)
         return counter_step(self.count, reading.count, elapsed_s, reading.device)
 
@@ -174,21 +175,19 @@ class Meter:
     def _settle_by_counter(
         self, step: CounterStep, reading: Reading, elapsed_s: float
     ) -> Metered:
-        joules_per_count = reading.device.joules_per_count or 0.0
-        match step:
-            case First():
-                return self._settle_by_gauge("first")
-            case Reset():
-                return self._settle_by_gauge("reset")
-            case Ambiguous(counts):
-                covered_s = reading.time_s - self.energy_time_s
-                return self._settle(counts * joules_per_count, covered_s, "ambiguous")
-            case Advanced(0):
-                return self._stand_still(reading, elapsed_s)
-            case Advanced(counts):
-                return self._settle(counts * joules_per_count, 0.0, "")
-            case Wrapped(counts):
-                return self._settle(counts * joules_per_count, 0.0, "wrapped")
+        if isinstance(step, First):
+            return self._settle_by_gauge("first")
+        if isinstance(step, Reset):
+            return self._settle_by_gauge("reset")
+        if step == _STANDSTILL:
+            return self._stand_still(reading, elapsed_s)
+        energy_j = step.counts * (reading.device.joules_per_count or 0.0)
+        if isinstance(step, Ambiguous):
+            covered_s = reading.time_s - self.energy_time_s
+            return self._settle(energy_j, covered_s, "ambiguous")
+        return self._settle(
+            energy_j, 0.0, "wrapped" if isinstance(step, Wrapped) else ""
+        )
 
     def _stand_still(self, reading: Reading, elapsed_s: float) -> Metered:
         if (

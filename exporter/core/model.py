@@ -85,6 +85,23 @@ class GpuInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuInstance:
+    """A part of a GPU in MIG mode, which a job can hold like a GPU of its own.
+
+    Attributes:
+        uuid: its own, ``MIG-…``.
+        parent: ``GpuInfo.uuid`` of the GPU it is a part of.
+        number: id of the GPU instance within its parent.
+        share: its part of the parent, 0 < share <= 1.
+    """
+
+    uuid: str
+    parent: str
+    number: int
+    share: Ratio
+
+
+@dataclass(frozen=True, slots=True)
 class GpuStatus:
     """Gauges of a GPU at one reading; ``None`` where it does not tell."""
 

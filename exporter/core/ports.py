@@ -5,9 +5,12 @@ its files open, takes the time of each reading itself, and says what happened by
 raising one of ``exporter.core.errors``: the sampler turns that into a status.
 """
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Protocol, TypeVar, runtime_checkable
 
 from exporter.core.model import (
+    GpuInfo,
+    GpuInstance,
     Intensity,
     NodeUsage,
     Reading,
@@ -37,6 +40,19 @@ class Source(Protocol[ReadT_co]):
         """Let go of files and handles; never raises."""
 
 
+@runtime_checkable
+class DoubtfulSource(Protocol):
+    """A source that can be read, and yet has reason to doubt what it reads."""
+
+    @property
+    def doubt(self) -> str:
+        """What an operator should look at, with the remedy; "" if nothing."""
+
+    @property
+    def doubts(self) -> tuple[tuple[str, int], ...]:
+        """How often there was reason to, since it was built, by kind of reason."""
+
+
 class PowerSource(Source[tuple[Reading, ...]], Protocol):
     """Reads the energy or power of one or more devices, all or none."""
 
@@ -61,6 +77,22 @@ class NodeUsageSource(Source[NodeUsage], Protocol):
 
 class WorkloadSource(Source[WorkloadsReading], Protocol):
     """Reads who is running under one scheduler."""
+
+
+class GpuInventory(Protocol):
+    """Knows which GPUs there are; answers at once, with what was read last.
+
+    Any thread may ask. As long as nothing changes, the same objects are returned.
+    """
+
+    def gpus(self) -> tuple[GpuInfo, ...]:
+        """All GPUs that were ever read, in the order of the driver."""
+
+    def instances(self) -> tuple[GpuInstance, ...]:
+        """The instances of those that are in MIG mode."""
+
+    def processes(self) -> Mapping[str, tuple[int, ...]]:
+        """Processes that compute, by ``GpuInfo.uuid``; seconds old, maybe empty."""
 
 
 class IntensitySource(Protocol):

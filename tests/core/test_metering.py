@@ -3,7 +3,7 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exporter.core.metering import Meter, Metered
@@ -376,10 +376,12 @@ def test_a_failing_counter_costs_no_energy_while_the_gauge_is_right(
 
     Only what the last readings left open may be missing.
     """
+    # A counter that restarts unseen and overtakes its old count fools anybody.
+    assume(not stuck_from <= restarted_at <= stuck_from + stuck_for)
     power_w, times = played
     meter = Meter()
     metered: list[Metered] = []
-    shown_j = offset_j = 0.0
+    shown_j, offset_j = 0.0, -1e6
     for tick, time_s in enumerate(times):
         if tick == restarted_at:
             offset_j = power_w * time_s
@@ -388,7 +390,9 @@ def test_a_failing_counter_costs_no_energy_while_the_gauge_is_right(
         metered += play(meter, GPU, [(time_s, shown_j, power_w)])
 
     open_j = power_w * (times[-1] - meter.energy_time_s)
-    assert total_j(metered) + open_j == pytest.approx(power_w * times[-1], rel=1e-4)
+    counted_j = total_j(metered) + open_j
+    # The counter shows whole mJ.
+    assert counted_j == pytest.approx(power_w * times[-1], abs=0.005)
     assert unmeasured_s(metered) == 0
     assert times[-1] - meter.energy_time_s < 10.0
 

@@ -1,0 +1,440 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.core.interval import UsageStep, UsageTracker
+from exporter.core.model import NodeUsage, SourceStatus, WorkloadsReading
+from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage
+from tests.fakes.node import (
+    failing,
+    hold,
+    job_id,
+    jobs,
+    node,
+    sample,
+    usage,
+)
+
+A, B, C = job_id("a"), job_id("b"), job_id("c")
+
+
+def tick(
+    tracker: UsageTracker,
+    time_s: float,
+    *workloads: WorkloadsReading,
+    node: NodeUsage | None = None,
+    sources: tuple[SourceStatus, ...] = (),
+) -> UsageStep:
+    """Let a tracker see the usages of one sample."""
+    return tracker.advance(
+        sample(time_s, workloads=workloads, node=node, sources=sources)
+    )
+
+
+# --- CPU time of jobs -------------------------------------------------------
+
+
+def test_the_first_reading_charges_no_history() -> None:
+    """A daemon that starts knows nothing of the hours before it."""
+    step = tick(UsageTracker(), 100.0, jobs(usage("a", 5000.0)))
+
+    assert step.cpu_s == {}
+    assert step.current.keys() == {A}
+    assert step.elapsed_s == 0.0
+
+
+def test_a_scheduler_that_is_read_later_charges_no_history_either() -> None:
+    """Its first reading is as unknown as the daemon's."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0)
+
+    step = tick(tracker, 1.0, jobs(usage("a", 5000.0)))
+
+    assert step.cpu_s == {}
+
+
+def test_cpu_time_is_what_was_added_since_the_last_reading() -> None:
+    """The counter of a cgroup is cumulative."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 5000.0)))
+
+    step = tick(tracker, 1.0, jobs(usage("a", 5003.0)))
+
+    assert step.cpu_s == {A: 3.0}
+
+
+def test_a_new_job_started_from_zero() -> None:
+    """A job younger than a tick was not there before."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs())
+
+    step = tick(tracker, 1.0, jobs(usage("a", 0.7)))
+
+    assert step.cpu_s == {A: 0.7}
+
+
+def test_a_lower_count_is_a_new_cgroup_that_started_from_zero() -> None:
+    """A requeued job has the same id and another cgroup."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 5000.0)))
+
+    step = tick(tracker, 1.0, jobs(usage("a", 0.4)))
+
+    assert step.cpu_s == {A: 0.4}
+    assert not step.ended
+
+
+# --- jobs that end ----------------------------------------------------------
+
+
+def test_a_job_that_ended_gets_the_last_slice_of_its_group() -> None:
+    """Its group used 5 s, the living job 2 s: 3 s were its own."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 10.0), usage("b", 20.0), group_cpu_s=30.0))
+
+    step = tick(tracker, 1.0, jobs(usage("b", 22.0), group_cpu_s=35.0))
+
+    assert step.ended == {A}
+    assert step.cpu_s == {A: 3.0, B: 2.0}
+    assert step.current.keys() == {A, B}
+
+
+def test_a_job_that_is_listed_without_a_cgroup_gets_its_last_slice() -> None:
+    """Some sources still know the job when its counter is gone."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 10.0), group_cpu_s=10.0))
+
+    step = tick(tracker, 1.0, jobs(usage("a", None), group_cpu_s=13.0))
+
+    assert step.cpu_s == {A: 3.0}
+    assert not step.ended
+
+
+def test_a_job_that_came_and_went_within_a_tick_gets_the_slice_of_its_group() -> None:
+    """A source that was told of it, by a prolog, can still name it."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(group_cpu_s=10.0))
+
+    step = tick(tracker, 1.0, jobs(usage("a", None), group_cpu_s=10.6))
+
+    assert step.cpu_s == {A: pytest.approx(0.6)}
+
+
+def test_jobs_that_end_together_share_the_slice_by_what_they_used_before() -> None:
+    """Nobody can tell better: 3 s and 1 s before, so 3 s and 1 s again."""
+    tracker = UsageTracker()
+    start = jobs(usage("a", 0.0), usage("b", 0.0), group_cpu_s=0.0)
+    tick(tracker, 0.0, start)
+    tick(tracker, 1.0, jobs(usage("a", 3.0), usage("b", 1.0), group_cpu_s=4.0))
+
+    step = tick(tracker, 2.0, jobs(group_cpu_s=8.0))
+
+    assert step.cpu_s == {A: pytest.approx(3.0), B: pytest.approx(1.0)}
+
+
+def test_jobs_that_end_together_and_were_idle_share_the_slice_evenly() -> None:
+    """Without any sign, equal parts."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0), usage("b", 7.0), group_cpu_s=8.0))
+
+    step = tick(tracker, 1.0, jobs(group_cpu_s=10.0))
+
+    assert step.cpu_s == {A: 1.0, B: 1.0}
+
+
+def test_a_last_slice_is_never_negative() -> None:
+    """Counters are read one after another, so the parts may exceed the whole."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 10.0), usage("b", 20.0), group_cpu_s=30.0))
+
+    step = tick(tracker, 1.0, jobs(usage("b", 25.0), group_cpu_s=34.0))
+
+    assert step.cpu_s == {A: 0.0, B: 5.0}
+
+
+@pytest.mark.parametrize("group_cpu_s", [None, 30.0])
+def test_a_job_without_a_known_group_ends_without_a_slice(
+    group_cpu_s: float | None,
+) -> None:
+    """A group that is new may hold the history of others."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 10.0)))
+
+    step = tick(tracker, 1.0, jobs(group_cpu_s=group_cpu_s))
+
+    assert step.ended == {A}
+    assert step.cpu_s == {}
+
+
+def test_a_counter_that_comes_back_is_not_charged_twice() -> None:
+    """10 s, 3 s by the group, then the job's own counter says 14 s: 1 s is new."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 10.0), group_cpu_s=10.0))
+    tick(tracker, 1.0, jobs(usage("a", None), group_cpu_s=13.0))
+
+    step = tick(tracker, 2.0, jobs(usage("a", 14.0), group_cpu_s=14.0))
+
+    assert step.cpu_s == {A: pytest.approx(1.0)}
+
+
+def test_a_counter_that_was_never_read_charges_no_history() -> None:
+    """Here before it could be counted, so nobody knows since when."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", None), group_cpu_s=100.0))
+    tick(tracker, 1.0, jobs(usage("a", None), group_cpu_s=100.0))
+
+    first = tick(tracker, 2.0, jobs(usage("a", 50.0), group_cpu_s=100.0))
+    second = tick(tracker, 3.0, jobs(usage("a", 51.0), group_cpu_s=101.0))
+
+    assert first.cpu_s == {A: 0.0}
+    assert second.cpu_s == {A: pytest.approx(1.0)}
+
+
+# --- sources that fail ------------------------------------------------------
+
+
+def test_a_scheduler_that_cannot_be_read_is_held_to_have_its_jobs() -> None:
+    """A hiccup of the source ends no job."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0, gpus=(hold(),))))
+
+    step = tick(tracker, 60.0, sources=(failing(),))
+
+    assert step.current.keys() == {A}
+    assert not step.ended
+    assert not step.complete
+    assert step.holds_known
+    assert step.holds.keys() == {"GPU-0"}
+
+
+def test_after_a_minute_nobody_knows_who_is_running() -> None:
+    """A job may have ended and another hold its GPU."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0, gpus=(hold(),))))
+
+    step = tick(tracker, 60.1, sources=(failing(),))
+
+    assert not step.current
+    assert not step.ended
+    assert not step.complete
+    assert not step.holds_known
+
+
+def test_cpu_time_of_an_outage_is_told_when_it_is_over() -> None:
+    """The counter has gone on; the job is charged for its whole CPU time."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0)))
+    for second in range(1, 100):
+        tick(tracker, second, sources=(failing(),))
+
+    step = tick(tracker, 100.0, jobs(usage("a", 51.0)))
+
+    assert step.cpu_s == {A: 50.0}
+    assert step.silent_s == {"slurm": 100.0}
+    assert step.complete
+
+
+def test_only_what_belongs_to_the_window_is_taken_of_an_outage() -> None:
+    """50 s in 100 s are 0.5 s in the tick, and 2 s for energy that waited 3 s."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0)))
+    tick(tracker, 99.0, sources=(failing(),))
+
+    step = tick(tracker, 100.0, jobs(usage("a", 51.0)))
+
+    assert step.window(waited_s=0.0).usages[A].cpu_s == pytest.approx(0.5)
+    assert step.window(waited_s=3.0).usages[A].cpu_s == pytest.approx(2.0)
+    assert step.window(waited_s=500.0).usages[A].cpu_s == pytest.approx(50.0)
+
+
+def test_a_source_that_fails_from_the_start_hides_jobs_and_holds() -> None:
+    """A GPU is not unallocated because nobody could ask."""
+    step = tick(UsageTracker(), 0.0, sources=(failing("denied"),))
+
+    assert not step.complete
+    assert not step.holds_known
+
+
+def test_a_scheduler_that_is_absent_hides_nothing() -> None:
+    """Most machines have one scheduler or none; then the rest is the system's."""
+    step = tick(UsageTracker(), 0.0, sources=(failing("absent"),))
+
+    assert step.complete
+    assert step.holds_known
+
+
+def test_one_failing_scheduler_does_not_vouch_for_another() -> None:
+    """One is held true, the other was never read."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0)))
+
+    step = tick(tracker, 1.0, sources=(failing(), failing("timeout")))
+
+    assert not step.holds_known
+
+
+def test_a_scheduler_that_left_the_machine_ends_its_jobs() -> None:
+    """Not configured any more, or uninstalled; else they would stay for ever."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0)))
+    almost = tick(tracker, 600.0)
+
+    step = tick(tracker, 600.1, sources=(failing("absent"),))
+
+    assert not almost.ended
+    assert step.ended == {A}
+    assert step.complete
+    assert step.holds_known
+    assert not tracker.schedulers
+
+
+def test_a_scheduler_that_fails_for_hours_ends_no_job() -> None:
+    """It is there, and will tell."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0)))
+
+    step = tick(tracker, 7200.0, sources=(failing(),))
+
+    assert not step.ended
+    assert tracker.schedulers
+
+
+def test_schedulers_do_not_end_each_others_jobs() -> None:
+    """A Slurm node may run a kubelet as well."""
+    tracker = UsageTracker()
+    pods = jobs(usage("pod", 2.0, scheduler="kubernetes"), scheduler="kubernetes")
+    tick(tracker, 0.0, jobs(usage("a", 1.0)), pods)
+
+    step = tick(tracker, 1.0, jobs(), pods)
+
+    assert step.ended == {A}
+    assert step.current.keys() == {A, job_id("pod", "kubernetes")}
+
+
+# --- the node ---------------------------------------------------------------
+
+
+def test_a_node_needs_two_readings() -> None:
+    """Its busy time is counted since boot."""
+    tracker = UsageTracker()
+
+    first = tick(tracker, 0.0, node=node(0.0, 500.0))
+    second = tick(tracker, 1.0, node=node(1.0, 503.0, cpus=8, memory_bytes=10))
+
+    assert first.node is None
+    assert second.node == NodeWindow(1.0, 3.0, 8.0, 10.0, 64.0 * 2**30)
+    assert second.node.utilization == pytest.approx(3 / 8)
+
+
+def test_a_node_that_was_not_read_tells_of_a_longer_time() -> None:
+    """What it used in the meantime is in its counter."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, node=node(0.0, 500.0))
+    missed = tick(tracker, 1.0)
+
+    step = tick(tracker, 2.0, node=node(2.0, 506.0))
+
+    assert missed.node is None
+    assert step.node is not None
+    assert step.node.busy_s == 6.0
+    window = step.window(waited_s=0.0).node_inside()
+    assert window is not None
+    assert window.busy_s == pytest.approx(3.0)
+
+
+def test_a_node_read_at_the_same_moment_tells_nothing() -> None:
+    """No time, no usage; and nothing is divided by zero."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, node=node(0.0, 500.0))
+
+    assert tick(tracker, 1.0, node=node(0.0, 500.0)).node is None
+
+
+def test_a_cpu_that_goes_offline_makes_no_negative_time() -> None:
+    """Its busy time leaves the sum of all CPUs."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, node=node(0.0, 500.0))
+
+    step = tick(tracker, 1.0, node=node(1.0, 400.0, cpus=4))
+
+    assert step.node is not None
+    assert step.node.busy_s == 0.0
+
+
+def test_more_than_all_cpus_is_all_cpus() -> None:
+    """Clock ticks of 10 ms can exceed a short interval."""
+    assert NodeWindow(1.0, 8.1, 8.0, 0.0, 1.0).utilization == 1.0
+
+
+# --- what was held ----------------------------------------------------------
+
+
+def test_usage_is_an_integral_over_the_tick() -> None:
+    """Memory and reservations count by how long they were held."""
+    tracker = UsageTracker()
+    job = usage("a", 0.0, cpus=4, memory_bytes=100, reserved_memory_bytes=200)
+    tick(tracker, 0.0, jobs(job))
+
+    window = tick(tracker, 2.0, jobs(job)).window(waited_s=0.0)
+
+    assert window.usages == {A: Usage(0.0, 200.0, 8.0, 400.0)}
+    assert window.elapsed_s == 2.0
+
+
+def test_holds_of_a_gpu_are_an_integral_as_well() -> None:
+    """Two jobs share one GPU; only one tells its activity."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs())
+
+    step = tick(
+        tracker,
+        2.0,
+        jobs(
+            usage("a", 0.0, gpus=(hold(share=0.25, activity=0.5),)),
+            usage("b", 0.0, gpus=(hold(share=0.5),)),
+            usage("c", 0.0),
+        ),
+    )
+
+    holds = {A: Hold(0.5, 1.0), B: Hold(1.0, None)}
+    assert step.holds == {"GPU-0": HoldWindow(2.0, 2.0, holds)}
+
+
+# --- properties -------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("abc"), st.floats(0, 8), max_size=3),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_no_cpu_time_of_a_group_is_lost_or_counted_twice(
+    used: list[dict[str, float]],
+) -> None:
+    """Σ jobs = the group, for jobs that come and go at any tick.
+
+    A tick maps each job that runs in it to the CPU time that it uses; a job
+    that is not in the next one ended there, after its time in this one was read.
+    """
+    tracker = UsageTracker()
+    own: dict[str, float] = {}
+    group_s = 1000.0
+    tick(tracker, 0.0, jobs(group_cpu_s=group_s))
+    before: set[str] = set()
+    for second, running in enumerate(used, start=1):
+        for ended in before - running.keys():
+            own.pop(ended)
+            group_s += 0.25
+        for key, cpu_s in running.items():
+            own[key] = own.get(key, 0.0) + cpu_s
+            group_s += cpu_s
+        listed = [usage(key, own[key]) for key in running]
+
+        step = tick(tracker, second, jobs(*listed, group_cpu_s=group_s))
+
+        expected_s = sum(running.values()) + 0.25 * len(before - running.keys())
+        assert sum(step.cpu_s.values()) == pytest.approx(expected_s, abs=1e-9)
+        assert min(step.cpu_s.values(), default=0.0) >= 0
+        before = set(running)

@@ -1,0 +1,276 @@
+from dataclasses import replace
+
+import pytest
+
+from exporter.core.ledger import JobAccount, Ledger
+from exporter.core.model import DeviceId, WorkloadLabels, WorkloadUsage
+from exporter.core.units import Seconds
+from tests.fakes.node import UNIX_S, job_id, labels, usage
+
+A, B = job_id("a"), job_id("b")
+KEEP_S = 600.0
+MANY = 100
+
+
+def see(
+    ledger: Ledger, now_s: float, *usages: WorkloadUsage, max_jobs: int = MANY
+) -> None:
+    """Let a ledger see the jobs of one tick, of 1 s of CPU time each."""
+    ledger.see_jobs(
+        {one.workload: one for one in usages},
+        {one.workload: 1.0 for one in usages},
+        Seconds(now_s),
+        Seconds(UNIX_S + now_s),
+    )
+    ledger.freeze_labels(Seconds(now_s), max_jobs)
+
+
+def charge(ledger: Ledger, now_s: float, energy_j: float, key: str = "a") -> None:
+    """Charge a job for CPU energy at 0.1 g a joule."""
+    ledger.book_job(job_id(key), "cpu", energy_j, 0.1, Seconds(now_s))
+
+
+def end(ledger: Ledger, now_s: float, *keys: str) -> None:
+    """End jobs."""
+    workloads = [job_id(key) for key in keys]
+    ledger.end_jobs(workloads, Seconds(now_s), Seconds(UNIX_S + now_s))
+    ledger.freeze_labels(Seconds(now_s), MANY)
+
+
+# --- labels -----------------------------------------------------------------
+
+
+def test_labels_that_are_known_are_frozen_at_once() -> None:
+    """Then the job is exported."""
+    ledger = Ledger()
+
+    see(ledger, 0.0, usage("a", 0.0, labels=labels("a")))
+
+    assert ledger.jobs[A].labels == labels("a")
+    assert ledger.jobs[A].exported
+
+
+def test_frozen_labels_never_change() -> None:
+    """Rule 8: a counter whose labels change is another counter."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0, labels=labels("a")))
+
+    see(ledger, 1.0, usage("a", 0.0, labels=labels("a", user="eve")))
+
+    assert ledger.jobs[A].labels == labels("a")
+
+
+def test_a_job_waits_less_than_five_seconds_for_its_labels() -> None:
+    """Rule 8: then it is exported by its id alone."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+    see(ledger, 4.9, usage("a", 0.0))
+    waiting = ledger.jobs[A].exported
+
+    see(ledger, 5.0, usage("a", 0.0))
+
+    assert not waiting
+    assert ledger.jobs[A].exported
+    assert ledger.jobs[A].labels == WorkloadLabels(job_id="a")
+
+
+def test_a_job_that_ends_waits_no_longer() -> None:
+    """A job of one second would else be seen by nobody."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+
+    end(ledger, 1.0, "a")
+
+    assert ledger.jobs[A].exported
+    assert ledger.jobs[A].labels == WorkloadLabels(job_id="a")
+
+
+def test_a_job_that_is_restored_without_usage_waits_as_any_other() -> None:
+    """The checkpoint keeps accounts, and usages come with the next reading."""
+    ledger = Ledger(jobs={A: JobAccount(A, UNIX_S, 0.0)})
+
+    ledger.freeze_labels(Seconds(1.0), MANY)
+    waiting = ledger.jobs[A].labels
+    ledger.freeze_labels(Seconds(5.0), MANY)
+
+    assert waiting is None
+    assert ledger.jobs[A].labels == WorkloadLabels(job_id="a")
+
+
+# --- tenants ----------------------------------------------------------------
+
+PHYSICS = ("slurm", "physics", "ada")
+
+
+def test_a_tenant_is_credited_with_what_came_before_the_labels() -> None:
+    """And with it once: 30 J while waiting, 12 J after."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+    charge(ledger, 0.0, 10.0)
+    charge(ledger, 1.0, 20.0)
+    before = dict(ledger.tenants)
+
+    see(ledger, 2.0, usage("a", 0.0, labels=labels("a")))
+    charge(ledger, 2.0, 12.0)
+
+    assert not before
+    assert ledger.tenants[PHYSICS].energy_j == pytest.approx(42.0)
+    assert ledger.tenants[PHYSICS].emissions_g == pytest.approx(4.2)
+
+
+def test_a_tenant_is_the_sum_of_its_jobs_and_outlives_them() -> None:
+    """Rule 7 and budgets: what was used stays used."""
+    ledger = Ledger()
+    both = [usage(key, 0.0, labels=labels(key)) for key in "ab"]
+    see(ledger, 0.0, *both)
+    charge(ledger, 0.0, 10.0, "a")
+    charge(ledger, 0.0, 32.0, "b")
+    end(ledger, 1.0, "a", "b")
+
+    forgotten = ledger.forget_jobs(Seconds(602.0), KEEP_S)
+
+    assert forgotten == {A, B}
+    assert not ledger.jobs
+    assert ledger.tenants.keys() == {PHYSICS}
+    assert ledger.tenants[PHYSICS].energy_j == pytest.approx(42.0)
+    assert ledger.tenants[PHYSICS].created_unix_s == UNIX_S
+
+
+def test_users_of_one_account_are_told_apart() -> None:
+    """So are equal accounts of two schedulers."""
+    ledger = Ledger()
+    see(
+        ledger,
+        0.0,
+        usage("a", 0.0, labels=labels("a", user="ada")),
+        usage("b", 0.0, labels=labels("b", user="bob")),
+    )
+
+    assert ledger.tenants.keys() == {PHYSICS, ("slurm", "physics", "bob")}
+
+
+# --- jobs -------------------------------------------------------------------
+
+
+def test_a_job_keeps_when_it_was_first_seen_and_all_its_cpu_time() -> None:
+    """Created timestamps let Prometheus take the first value from 0."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+    see(ledger, 7.0, usage("a", 0.0))
+
+    job = ledger.jobs[A]
+    assert job.created_unix_s == UNIX_S
+    assert job.cpu_s == 2.0
+
+
+def test_the_start_of_a_job_is_kept_as_it_was_first_told() -> None:
+    """It may be known late; then it is what its progress is counted from."""
+    ledger = Ledger()
+    for second, start_unix_s in enumerate([None, Seconds(50.0), Seconds(60.0)]):
+        see(ledger, second, replace(usage("a", 0.0), start_unix_s=start_unix_s))
+
+    assert ledger.jobs[A].start_unix_s == 50.0
+
+
+def test_an_ended_job_leaves_by_age() -> None:
+    """Rule 6: never because somebody scraped it."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0, labels=labels("a")))
+    end(ledger, 1.0, "a")
+
+    assert not ledger.forget_jobs(Seconds(601.0), KEEP_S)
+    assert ledger.jobs[A].ended_unix_s == UNIX_S + 1.0
+    assert ledger.forget_jobs(Seconds(601.1), KEEP_S) == {A}
+
+
+def test_a_job_that_ended_draws_no_power() -> None:
+    """Its last watts are not repeated for ten minutes."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+    ledger.jobs[A].power_w[0] = 100.0
+
+    end(ledger, 1.0, "a")
+
+    assert not any(ledger.jobs[A].power_w)
+
+
+def test_a_requeued_job_goes_on_with_its_counters() -> None:
+    """The same labels are the same series, which never falls."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0, labels=labels("a")))
+    charge(ledger, 0.0, 10.0)
+    end(ledger, 1.0, "a")
+
+    see(ledger, 2.0, usage("a", 0.0, labels=labels("a")))
+    charge(ledger, 2.0, 5.0)
+
+    job = ledger.jobs[A]
+    assert job.ended_s is None
+    assert job.ended_unix_s is None
+    assert sum(job.energy_j) == pytest.approx(15.0)
+    assert not ledger.forget_jobs(Seconds(700.0), KEEP_S)
+
+
+def test_a_cap_drops_jobs_and_not_their_energy() -> None:
+    """Three jobs and room for two: the third is counted, and its tenant pays."""
+    ledger = Ledger()
+    three = [usage(key, 0.0, labels=labels(key)) for key in "abc"]
+
+    see(ledger, 0.0, *three, max_jobs=2)
+    charge(ledger, 0.0, 10.0, "c")
+    see(ledger, 1.0, *three, max_jobs=2)
+
+    assert [job.exported for job in ledger.jobs.values()] == [True, True, False]
+    assert ledger.jobs_dropped == 1
+    assert ledger.tenants[PHYSICS].energy_j == pytest.approx(10.0)
+
+
+# --- devices and components -------------------------------------------------
+
+
+def test_a_device_shows_the_mean_power_of_its_energy() -> None:
+    """300 J in 2 s."""
+    ledger = Ledger()
+    ledger.open_device(DeviceId("gpu", "GPU-0"))
+
+    ledger.book_device(DeviceId("gpu", "GPU-0"), 300.0, 2.0)
+
+    assert ledger.devices[DeviceId("gpu", "GPU-0")].energy_j == 300.0
+    assert ledger.devices[DeviceId("gpu", "GPU-0")].power_w == 150.0
+
+
+@pytest.mark.parametrize(("energy_j", "elapsed_s"), [(None, 5.0), (0.0, 0.0)])
+def test_a_device_without_known_energy_shows_no_power(
+    energy_j: float | None, elapsed_s: float
+) -> None:
+    """The watts before a gap are not those in it."""
+    gpu = DeviceId("gpu", "GPU-0")
+    ledger = Ledger()
+    ledger.open_device(gpu)
+    ledger.book_device(gpu, 300.0, 2.0)
+
+    ledger.book_device(gpu, energy_j, elapsed_s)
+
+    assert ledger.devices[gpu].power_w is None
+    assert ledger.devices[gpu].energy_j == 300.0
+
+
+def test_fallback_grams_are_counted_apart_and_with_the_others() -> None:
+    """Rule 11: 10 g on live data, 20 g on a fallback, 30 g in all."""
+    ledger = Ledger()
+
+    ledger.book_component("cpu", 100.0, 0.1, fallback=False)
+    ledger.book_component("gpu", 200.0, 0.1, fallback=True)
+
+    assert ledger.emissions_g == pytest.approx(30.0)
+    assert ledger.fallback_g == pytest.approx(20.0)
+
+
+def test_unattributed_energy_adds_up_by_reason() -> None:
+    """Why nobody pays is as interesting as how much."""
+    ledger = Ledger()
+
+    ledger.book_unattributed("cpu", {"idle": 10.0, "system": 1.0})
+    ledger.book_unattributed("cpu", {"idle": 5.0})
+
+    assert ledger.unattributed == {("cpu", "idle"): 15.0, ("cpu", "system"): 1.0}
