@@ -110,10 +110,10 @@ class NodeAnswer(_Answer):
         Quality, Field(description='"estimated" if any part of the power is')
     ]
     power_w: Power | None
-    energy_j: Energy
-    emissions_g: Annotated[float, Field(description="CO2e since boot, g")]
+    energy_j: Energy | None
+    emissions_g: Annotated[float | None, Field(description="CO2e since boot, g")]
     fallback_emissions_g: Annotated[
-        float, Field(description="the part computed on fallback intensity, g")
+        float | None, Field(description="the part computed on fallback intensity, g")
     ]
     cpu_busy_ratio: float | None
     pue_ratio: float

@@ -51,7 +51,7 @@ class Passwords:
             ``None`` if too many others wait for an answer.
         """
         known = users.get(user)
-        stored = known if known is not None else _unknown_hash(users)
+        stored = known if known is not None else unknown_hash(users)
         key = self._key(user, stored, password)
         if key in self._right:
             return True
@@ -87,6 +87,18 @@ class Passwords:
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
         return digest.digest()
+
+
+def unknown_hash(users: Mapping[str, str]) -> str:
+    """Make up the hash of nobody, as costly as the costliest user's.
+
+    The time of an answer must not tell which names exist.
+
+    Args:
+        users: name to bcrypt hash; not empty.
+    """
+    cost = max(stored[4:6] for stored in users.values())
+    return f"$2b${cost}${'.' * 53}"
 
 
 class WebGuard:
@@ -147,12 +159,6 @@ def _matches(stored: str, password: bytes) -> bool:
     except ValueError:
         # A NUL byte in it, which no bcrypt hash was ever made of.
         return False
-
-
-def _unknown_hash(users: Mapping[str, str]) -> str:
-    """Make up the hash of nobody, as costly as the costliest user's."""
-    cost = max(stored[4:6] for stored in users.values())
-    return f"$2b${cost}${'.' * 53}"
 
 
 def _remember(keys: dict[bytes, None], key: bytes) -> None:

@@ -8,6 +8,7 @@ soon after the keep-alive time.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import uvicorn
@@ -16,9 +17,31 @@ from uvicorn.server import ServerState
 
 from exporter.exposition.web_config import TlsContext
 
-# Longer than the usual scrape intervals: a handshake costs more than a scrape.
-KEEP_ALIVE_S = 120
-_EXCHANGE_S = 10.0
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server gives to all clients together, and to each.
+
+    Attributes:
+        served: with more connections than this, answers are 503.
+        connections: beyond this, a client is closed without an answer.
+        head_bytes: longest head of a request.
+        handshake_s: time for a TLS handshake, s.
+        exchange_s: time for one request and the reading of its answer, s.
+        keep_alive_s: time between requests, s; longer than the usual scrape
+            intervals, because a handshake costs more than a scrape.
+        goodbye_s: time for a client to agree to the end of TLS, s.
+        grace_s: time for what is under way when the server stops, s.
+    """
+
+    served: int = 128
+    connections: int = 256
+    head_bytes: int = 16 * 1024
+    handshake_s: float = 10.0
+    exchange_s: float = 10.0
+    keep_alive_s: int = 120
+    goodbye_s: float = 2.0
+    grace_s: float = 0.4
 
 
 class Connection(H11Protocol):
@@ -27,6 +50,7 @@ class Connection(H11Protocol):
     Args:
         config: uvicorn's settings.
         state: all connections and requests of the server.
+        limits: how long things may take.
         tls: what clients are checked against; ``None`` for plain HTTP.
         on_lost: called when this one is gone.
     """
@@ -35,10 +59,12 @@ class Connection(H11Protocol):
         self,
         config: uvicorn.Config,
         state: ServerState,
+        limits: Limits,
         tls: TlsContext | None,
         on_lost: Callable[[], None],
     ) -> None:
         super().__init__(config, state, app_state={})
+        self._limits = limits
         self._tls = tls
         self._on_lost = on_lost
         self._deadline: asyncio.TimerHandle | None = None
@@ -47,7 +73,7 @@ class Connection(H11Protocol):
         """Start with a client, unless its certificate is of the wrong name."""
         connected = cast("asyncio.Transport", transport)
         super().connection_made(connected)
-        self._set_deadline(_EXCHANGE_S)
+        self._set_deadline(self._limits.exchange_s)
         if self._tls is not None and not self._tls.allows(
             connected.get_extra_info("peercert")
         ):
@@ -65,7 +91,8 @@ class Connection(H11Protocol):
         # An answer is complete when it is handed to the kernel's and our own
         # buffers; the deadline also ends a client that never reads it.
         closing = self.transport.is_closing()
-        self._set_deadline(_EXCHANGE_S if closing else KEEP_ALIVE_S + _EXCHANGE_S)
+        waiting_s = 0 if closing else self._limits.keep_alive_s
+        self._set_deadline(waiting_s + self._limits.exchange_s)
         super().on_response_complete()
 
     def close(self) -> None:

@@ -23,22 +23,15 @@ from uvicorn.server import ServerState
 
 from exporter.core.errors import ConfigError
 from exporter.exposition.auth import WebGuard
-from exporter.exposition.connection import KEEP_ALIVE_S, Connection
+from exporter.exposition.connection import Connection, Limits
 from exporter.exposition.web_config import WebConfig
 
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 128
 _HIGHEST_PORT = 65535
-# Beyond the first, a request is answered 503; beyond the second, nothing is.
-_MOST_SERVED = 128
-_MOST_CONNECTIONS = 256
-_LARGEST_HEAD_BYTES = 16 * 1024
-_HANDSHAKE_S = 10.0
-_GOODBYE_S = 2.0
-# What is under way at the end may take this long to finish.
-_GRACE_S = 0.4
 _PAUSE_S = 1.0
+_USUAL_LIMITS = Limits()
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -90,6 +83,7 @@ class WebServer:
         app: what answers.
         sockets: listening sockets; closed when it stops.
         web_config: users, headers and certificates; ``None`` for plain HTTP.
+        limits: what it gives to its clients.
     """
 
     def __init__(
@@ -97,7 +91,9 @@ class WebServer:
         app: ASGIApp,
         sockets: list[socket.socket],
         web_config: WebConfig | None = None,
+        limits: Limits = _USUAL_LIMITS,
     ) -> None:
+        self._limits = limits
         self._sockets = sockets
         self._web_config = web_config
         self._guard = None if web_config is None else WebGuard(app, web_config)
@@ -114,9 +110,9 @@ class WebServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=_MOST_SERVED,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
+            limit_concurrency=limits.served,
+            timeout_keep_alive=limits.keep_alive_s,
+            h11_max_incomplete_event_size=limits.head_bytes,
         )
         self._state = ServerState()
         self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
@@ -160,7 +156,7 @@ class WebServer:
                 loop.call_later(_PAUSE_S, self._accept_again, loop, listener)
             return
         held = len(self._state.connections) + len(self._handshakes)
-        if held >= _MOST_CONNECTIONS:
+        if held >= self._limits.connections:
             client.close()
             return
         task = loop.create_task(self._connect(loop, client))
@@ -180,11 +176,13 @@ class WebServer:
         # Scans and impatient clients are no news.
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(
-                lambda: Connection(self._config, self._state, tls, self._on_lost),
+                lambda: Connection(
+                    self._config, self._state, self._limits, tls, self._on_lost
+                ),
                 client,
                 ssl=None if tls is None else tls.current(),
-                ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
-                ssl_shutdown_timeout=None if tls is None else _GOODBYE_S,
+                ssl_handshake_timeout=None if tls is None else self._limits.handshake_s,
+                ssl_shutdown_timeout=None if tls is None else self._limits.goodbye_s,
             )
 
     def _on_connected(self, task: asyncio.Task[None]) -> None:
@@ -214,7 +212,7 @@ class WebServer:
         self._nobody.clear()
         if self._state.connections:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nobody.wait(), _GRACE_S)
+                await asyncio.wait_for(self._nobody.wait(), self._limits.grace_s)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp
 
+from exporter.exposition.connection import Limits
 from exporter.exposition.server import WebServer, bind
 from exporter.exposition.web_config import WebConfig
 
@@ -14,7 +15,11 @@ _LONG_S = 30.0
 
 
 @contextmanager
-def serving(app: ASGIApp, web_config: WebConfig | None = None) -> Iterator[int]:
+def serving(
+    app: ASGIApp,
+    web_config: WebConfig | None = None,
+    limits: Limits | None = None,
+) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, which is given; stop at the end."""
     sockets = bind("127.0.0.1:0")
     port: int = sockets[0].getsockname()[1]
@@ -25,7 +30,8 @@ def serving(app: ASGIApp, web_config: WebConfig | None = None) -> Iterator[int]:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
         started.set()
-        await WebServer(app, sockets, web_config).serve(stop)
+        server = WebServer(app, sockets, web_config, limits or Limits())
+        await server.serve(stop)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="web")
     thread.start()

@@ -190,10 +190,8 @@ function drawPower(node) {
   if (!note.firstChild) add(note, "span");
   setText(note.firstElementChild, text);
   setTag(note, pair && text ? "estimated" : "");
-  // Nothing was ever measured: then 0 would be an invention.
-  const measured = node.components.length > 0;
-  setText($("energy"), measured ? energy(node.energy_j) : UNKNOWN);
-  setText($("grams"), measured ? grams(node.emissions_g) : UNKNOWN);
+  setText($("energy"), energy(node.energy_j));
+  setText($("grams"), grams(node.emissions_g));
   setText($("busy"), percent(node.cpu_busy_ratio));
 }
 
@@ -257,8 +255,8 @@ function drawCarbon(answer, node) {
   const rate = node.power_w === null ? null
     : (node.power_w * 3600 / JOULES_PER_KWH) * answer.intensity_g_per_kwh * node.pue_ratio;
   setText($("grams-rate"), rate === null ? UNKNOWN : `${grams(rate)} per hour`);
-  setText($("grams-fallback"), node.components.length
-    ? `${grams(node.fallback_emissions_g)} of ${grams(node.emissions_g)}` : UNKNOWN);
+  setText($("grams-fallback"), node.emissions_g === null ? UNKNOWN
+    : `${grams(node.fallback_emissions_g)} of ${grams(node.emissions_g)}`);
   setText($("pue"), plain.format(node.pue_ratio));
 }
 
@@ -319,7 +317,7 @@ function drawSplit(node) {
     unattributed += energy_j;
   }
   // What is left: rounding can take it a hair below zero.
-  split.jobs = Math.max(0, node.energy_j - unattributed);
+  split.jobs = Math.max(0, (node.energy_j ?? 0) - unattributed);
   const total = Object.values(split).reduce((sum, part) => sum + part, 0);
   const items = total > 0 ? Object.entries(split).filter(([, part]) => part > 0) : [];
   keyed($("split-bar"), items, ([reason]) => reason, () => document.createElement("span"), (piece, [reason, part]) => {
