@@ -2,7 +2,7 @@
 # Everything that can be told without running the program. All of it runs, so
 # that one round shows every complaint.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 export PATH="$PWD/.venv/bin:$PATH"
 
 failed=()
@@ -16,6 +16,13 @@ step ruff format --check
 step mypy
 step lint-imports --no-logo
 step codespell
+if command -v shellcheck >/dev/null; then
+    # Whatever a shell runs, whether its name ends in .sh or not.
+    mapfile -t shell < <(git grep -lE '^#!/(usr/bin/env bash|bin/sh)' -- . ':!*.md')
+    step shellcheck --severity=style "${shell[@]}"
+else
+    echo "== shellcheck: not installed, left out"
+fi
 
 if [[ ${#failed[@]} -gt 0 ]]; then
     printf 'failed: %s\n' "${failed[@]}" >&2

@@ -26,6 +26,15 @@ needs chromium which chromium
 needs openssl which openssl
 needs gcc which gcc
 needs libc6-dev test -e /usr/include/features.h
+# A Slurm cluster of one node. These live where only root looks for programs.
+needs munge test -x /usr/sbin/munged
+needs slurm-wlm test -x /usr/sbin/slurmctld -a -x /usr/sbin/slurmd
+needs slurmrestd test -x /usr/sbin/slurmrestd
+# What the scripts in deploy/ are checked with.
+needs curl which curl
+needs dash which dash
+needs shellcheck which shellcheck
+needs systemd which systemd-analyze
 
 if [[ ${#missing[@]} == 0 ]]; then
     exit
