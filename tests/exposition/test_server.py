@@ -38,6 +38,12 @@ asyncio.run(main())
 """
 
 
+SHORT_OF_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+"""
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     """Return the port of a node that serves."""
@@ -330,6 +336,31 @@ def test_a_server_that_nobody_asks_sleeps() -> None:
             time.sleep(1.5)
 
             assert _switches(process.pid) - asleep <= 1
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(LONG_S) == 0
+
+
+def test_a_server_out_of_files_recovers_when_clients_leave() -> None:
+    """Somebody else's leak of connections must not need a restart of ours."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SHORT_OF_FILES + IDLE_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        crowd = [connect(port) for _ in range(60)]
+        # Nobody in the queue is served until files are free again.
+        with connect(port) as late:
+            late.sendall(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
+            for client in crowd:
+                client.close()
+
+            assert late.recv(65536).startswith(b"HTTP/1.1 200 ")
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.wait(LONG_S) == 0

@@ -538,6 +538,7 @@ function drawReadout(svg, known, x, base, otherwise) {
 // --- the loop ----------------------------------------------------------------
 
 let last = null;
+let lastTickMs = 0;
 let timer = null;
 
 async function ask(path) {
@@ -561,6 +562,8 @@ async function update() {
     const [node, jobs, intensity] = await Promise.all([
       ask(`api/v1/node?history_after_unix_s=${after}`), ask("api/v1/jobs"), ask("api/v1/intensity")]);
     remember(node.history);
+    // By our own clock: the reader's and the node's may differ by hours.
+    if (!last || last.unix_s !== node.unix_s) lastTickMs = performance.now();
     last = node;
     setText($("node"), node.node);
     document.title = `${watts(node.power_w)} · ${node.node} · jouled`;
@@ -573,8 +576,8 @@ async function update() {
     drawSources(node);
     drawAbout(node);
     drawChart(node.interval_s);
-    const age = Date.now() / 1000 - node.unix_s;
-    if (age > Math.max(10, 5 * node.interval_s)) setState("lost", `no new sample since ${clock(node.unix_s)}`);
+    const ageS = (performance.now() - lastTickMs) / 1000;
+    if (ageS > Math.max(10, 5 * node.interval_s)) setState("lost", `no new sample since ${clock(node.unix_s)}`);
     else setState("live", "live");
   } catch (error) {
     if (error.message === "starting") setState("starting", "starting: the first sample is not there yet");
