@@ -135,7 +135,7 @@ def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runn
     state = checkpoint.load() or EngineState()
     state.learners = idle_store.load()
     return Runner(
-        build_sampler(config, sources),
+        build_sampler(config, sources, state.source_errors),
         Engine(live.settings, state),
         publisher,
         checkpoint=checkpoint,
@@ -144,13 +144,24 @@ def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runn
     )
 
 
-def build_sampler(config: Config, sources: Sources) -> Sampler:
-    """Start a worker per source."""
+def build_sampler(
+    config: Config,
+    sources: Sources,
+    errors: dict[str, dict[str, int]] | None = None,
+) -> Sampler:
+    """Start what reads the sources.
+
+    Args:
+        config: how often, and how long it may take.
+        sources: what is read.
+        errors: failed ticks so far, by source and reason; counted in place.
+    """
     return Sampler(
         sources,
         interval_s=Seconds(config.sampling.interval_s),
         deadline_s=Seconds(config.sampling.read_deadline_s),
         pue=config.pue,
+        errors=errors,
     )
 
 

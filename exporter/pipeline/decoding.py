@@ -64,6 +64,10 @@ def decode(data: Mapping[str, Any]) -> EngineState:
             {w: Hold(*rest) for w, rest in _by_workload(holds, "nN")},
         )
     state.platform_debt_j, state.platform_waiting_j = fields(data["platform"], "nn")
+    for row in data["source_errors"]:
+        source, reason, count = fields(row, "ttn")
+        state.source_errors.setdefault(source, {})[reason] = count
+    (state.missed_ticks,) = fields(data["missed_ticks"], "n")
     state.ledger = _ledger(data)
     _check(state)
     return state

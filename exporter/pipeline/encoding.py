@@ -44,6 +44,12 @@ def encode(state: EngineState) -> dict[str, Any]:
             [name, window.elapsed_s, window.held_s, _by_workload(window.holds)]
             for name, window in state.holds.items()
         ],
+        "source_errors": [
+            [source, reason, count]
+            for source, counts in state.source_errors.items()
+            for reason, count in counts.items()
+        ],
+        "missed_ticks": [state.missed_ticks],
         "platform": [state.platform_debt_j, state.platform_waiting_j],
         "devices": [
             [*device, account.energy_j, account.power_w, account.seen_s]

@@ -26,9 +26,19 @@ class Lane(Generic[T]):
     ``perform`` runs in a worker's thread, everything else in the sampler's. The
     two meet in single assignments: a result counts if it bears the number of
     the asking it answers.
+
+    Args:
+        source: what is read.
+        monotonic: CLOCK_MONOTONIC, s.
+        errors: failed ticks by reason; goes on being counted.
     """
 
-    def __init__(self, source: Source[T], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: Source[T],
+        monotonic: Callable[[], float],
+        errors: dict[str, int],
+    ) -> None:
         self.source = source
         self._monotonic = monotonic
         self._asking = 0
@@ -36,7 +46,7 @@ class Lane(Generic[T]):
         self._closed = False
         self._result: tuple[int, T | SourceError, float] | None = None
         self._duration_s = 0.0
-        self._errors: dict[str, int] = {}
+        self._errors = errors
 
     def ask(self) -> bool:
         """Prepare one ``perform``; False while the last one is still going on."""

@@ -35,10 +35,18 @@ class Live:
 
 
 class Publisher:
-    """Holds the last snapshot and the recent past for any number of readers."""
+    """Holds the last snapshot and the recent past for any number of readers.
 
-    def __init__(self, interval_s: float) -> None:
+    Args:
+        interval_s: time between two snapshots, s.
+        on_publish: called after each one, by the thread that publishes.
+    """
+
+    def __init__(
+        self, interval_s: float, on_publish: Callable[[], None] = lambda: None
+    ) -> None:
         self._latest: Snapshot | None = None
+        self._on_publish = on_publish
         length = max(2, int(_HISTORY_S / interval_s))
         self._history: deque[HistoryPoint] = deque(maxlen=length)
 
@@ -57,6 +65,7 @@ class Publisher:
             )
         )
         self._latest = snapshot
+        self._on_publish()
 
     def latest(self) -> Snapshot | None:
         """Return the last snapshot; ``None`` before the first tick is done."""
@@ -88,7 +97,6 @@ class Runner:
         self._idle_store = idle_store
         self._give_up = give_up
         self._monotonic = monotonic
-        self._missed = 0
         self._live: Live | None = None
         self._applied: Live | None = None
         # A bare lock: waiting on it with a timeout is one system call a tick.
@@ -117,7 +125,7 @@ class Runner:
                 now_s = self._monotonic()
                 if now_s > next_s:
                     missed = int((now_s - next_s) / interval_s) + 1
-                    self._missed += missed
+                    self._engine.state.missed_ticks += missed
                     next_s += missed * interval_s
                 if now_s >= keep_idle_s:
                     keep_idle_s = now_s + _KEEP_IDLE_EVERY_S
@@ -134,7 +142,7 @@ class Runner:
         """Do one tick and return what was published."""
         begin_s = self._monotonic()
         self._take_live()
-        sample = self._sampler.sample(self._missed)
+        sample = self._sampler.sample(self._engine.state.missed_ticks)
         snapshot = self._engine.fold(sample)
         sources = snapshot.sources
         if self._checkpoint is not None:

@@ -47,10 +47,11 @@ class Clock:
 class Sampler:
     """Owns a lane per source and the crew; ``sample`` once a tick, from one thread.
 
-    ``intensity`` and ``pue`` may be exchanged between two ticks.
+    ``intensity`` and ``pue`` may be exchanged between two ticks. Failed ticks are
+    counted in ``errors``, by source and then by reason, from what is there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings of one sampler, all by name
         self,
         sources: Sources,
         *,
@@ -58,12 +59,14 @@ class Sampler:
         deadline_s: Seconds,
         pue: float,
         clock: Clock | None = None,
+        errors: dict[str, dict[str, int]] | None = None,
     ) -> None:
         self.interval_s = interval_s
         self.intensity = sources.intensity
         self.pue = pue
         self._deadline_s = deadline_s
         self._clock = clock if clock is not None else Clock()
+        self._errors = errors if errors is not None else {}
         self._crew = Crew(self._clock.monotonic)
         self._node = self._lane(sources.node)
         self._power = [self._lane(source) for source in sources.power]
@@ -123,7 +126,9 @@ class Sampler:
             lane.close()
 
     def _lane(self, source: Any) -> Lane[Any]:  # noqa: ANN401 - any kind of source
-        return Lane(source, self._clock.monotonic)
+        # By name: a GPU that went and comes back has the same counters.
+        errors = self._errors.setdefault(source.info.name, {})
+        return Lane(source, self._clock.monotonic, errors)
 
     def _follow_drivers(self) -> None:
         """Open and close lanes where a driver found or lost devices."""

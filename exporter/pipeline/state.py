@@ -52,6 +52,9 @@ class EngineState:
         platform_waiting_j: energy of the other components since the node's
             meter last told its own, J.
         platform_power_w: mean power of what is left of the node, W.
+        source_errors: failed ticks since boot, by source and then by reason; the
+            sampler counts them in place.
+        missed_ticks: ticks that were skipped since boot.
         learners: idle power per component, or per GPU as "gpu/NAME".
         gpus: last gauges of each GPU; shown, but not worth a checkpoint.
         idle: last idle power by the same keys as ``learners``; likewise.
@@ -65,6 +68,8 @@ class EngineState:
     platform_debt_j: float = 0.0
     platform_waiting_j: float = 0.0
     platform_power_w: Watts | None = None
+    source_errors: dict[str, dict[str, int]] = field(default_factory=dict)
+    missed_ticks: int = 0
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)
