@@ -295,7 +295,7 @@ def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
         _known(
             catalogue.SOURCE_READ_DURATION,
             (
-                (labels, status.read_duration_s if status.up else None)
+                (labels, status.read_duration_s or None if status.up else None)
                 for labels, status in sources
             ),
         ),

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.fakes.snapshots import (
     NOON_UNIX_S,
     FakeReader,
     bare_snapshot,
+    changed,
     rich_snapshot,
     ten_minutes,
 )
@@ -178,12 +178,12 @@ def test_of_two_jobs_with_one_id_the_scheduler_decides_else_the_newer() -> None:
     """Ids are unique within one scheduler only."""
     snapshot = rich_snapshot()
     job = snapshot.jobs[0]
-    twin = replace(
+    twin = changed(
         job,
         workload=WorkloadId("kubernetes", "x"),
         created_unix_s=Seconds(job.created_unix_s + 5),
     )
-    both = replace(snapshot, jobs=(job, twin))
+    both = changed(snapshot, jobs=(job, twin))
 
     assert ask("/api/v1/jobs/4242", both)["scheduler"] == "kubernetes"
     asked = ask("/api/v1/jobs/4242?scheduler=slurm", both)

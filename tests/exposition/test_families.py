@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from exporter.core.model import GpuInfo, GpuStatus, WorkloadId, WorkloadLabels
@@ -9,7 +7,7 @@ from exporter.exposition import catalogue
 from exporter.exposition.catalogue import CATALOGUE, JOB_INFO_LABELS
 from exporter.exposition.families import Build, LabelValues, Sample, families
 from exporter.exposition.metric import LEVELS, Level, Metric
-from tests.fakes.snapshots import bare_snapshot, rich_snapshot
+from tests.fakes.snapshots import bare_snapshot, changed, rich_snapshot
 
 BUILD = Build("1.2.3", "3.11.7")
 
@@ -38,7 +36,7 @@ def job(**changes: object) -> JobTotals:
         emissions_g=Grams(0.5),
         cpu_s=Seconds(3.0),
     )
-    return replace(usual, **changes)  # type: ignore[arg-type]
+    return changed(usual, **changes)
 
 
 def test_every_metric_of_the_catalogue_is_filled_once_and_in_its_order() -> None:
@@ -97,8 +95,8 @@ def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:
     """Its info and its energy are there all the same."""
     device = next(device for device in rich_snapshot().devices if device.gpu)
     info = GpuInfo("GPU-1", 0, None, "Tesla", "550", "0:1")
-    silent = replace(device, gpu=GpuStatus(info))
-    snapshot = replace(rich_snapshot(), devices=(silent,))
+    silent = changed(device, gpu=GpuStatus(info))
+    snapshot = changed(rich_snapshot(), devices=(silent,))
 
     found = all_samples(snapshot)
 
@@ -112,7 +110,7 @@ def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:
 
 def test_components_come_in_one_order_whatever_the_order_of_the_snapshot() -> None:
     """A scrape that is shuffled compresses badly and compares worse."""
-    shuffled = replace(
+    shuffled = changed(
         rich_snapshot(),
         components=(
             ComponentTotals("gpu", Joules(1.0), None),
@@ -140,7 +138,7 @@ def test_only_counters_of_jobs_and_tenants_tell_when_they_began() -> None:
 def test_an_ended_job_keeps_its_totals_and_loses_its_gauges() -> None:
     """Its energy stays readable for a while; its power is no more."""
     ended = job(power_w=(), end_unix_s=Seconds(2000.0))
-    snapshot = replace(bare_snapshot(), jobs=(ended,))
+    snapshot = changed(bare_snapshot(), jobs=(ended,))
 
     assert list(samples(snapshot, catalogue.JOB_ENERGY).values()) == [5.0]
     assert list(samples(snapshot, catalogue.JOB_END).values()) == [2000.0]
@@ -152,7 +150,7 @@ def test_of_a_requeued_job_the_last_run_is_shown() -> None:
     first = job(emissions_g=Grams(9.0), end_unix_s=Seconds(1500.0))
     second = job(workload=WorkloadId("slurm", "7 again"), created_unix_s=Seconds(1600))
     for jobs in ((first, second), (second, first)):
-        snapshot = replace(bare_snapshot(), jobs=jobs)
+        snapshot = changed(bare_snapshot(), jobs=jobs)
 
         assert list(samples(snapshot, catalogue.JOB_EMISSIONS).values()) == [0.5]
         assert samples(snapshot, catalogue.JOB_END) == {}
@@ -161,7 +159,7 @@ def test_of_a_requeued_job_the_last_run_is_shown() -> None:
 def test_job_info_has_all_its_labels_even_if_little_is_known() -> None:
     """A join needs the same labels on every job."""
     named = job(labels=WorkloadLabels("7", info={"name": "train", "odd": "x"}))
-    snapshot = replace(bare_snapshot(), jobs=(named,))
+    snapshot = changed(bare_snapshot(), jobs=(named,))
 
     (labels,) = samples(snapshot, catalogue.JOB_INFO)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from tests.fakes.snapshots import (
     NOON_UNIX_S,
     FakeReader,
     bare_snapshot,
+    changed,
     later,
     rich_snapshot,
     ten_minutes,
@@ -258,9 +259,9 @@ def test_a_machine_without_anything_says_what_is_missing(browser: Browser) -> No
 
 def test_a_scheduler_without_jobs_is_told_from_no_scheduler(browser: Browser) -> None:
     """An idle node is not a broken one."""
-    idle = replace(rich_snapshot(), jobs=())
+    idle = changed(rich_snapshot(), jobs=())
     *others, slurm = idle.sources
-    down = replace(slurm, up=False, reason="denied", message="may not read /x")
+    down = changed(slurm, up=False, reason="denied", message="may not read /x")
 
     with visiting(browser, idle) as visit:
         page = visit.page
@@ -268,7 +269,7 @@ def test_a_scheduler_without_jobs_is_told_from_no_scheduler(browser: Browser) ->
             "No jobs are running on this node."
         )
 
-        visit.reader.snapshot = replace(idle, sources=(*others, down))
+        visit.reader.snapshot = changed(idle, sources=(*others, down))
 
         expect(page.locator("#jobs-empty")).to_have_text(
             "Jobs are not known (slurm): may not read /x", timeout=LONG_MS
@@ -300,7 +301,7 @@ def test_the_intensity_says_where_it_comes_from(
     browser: Browser, intensity: Intensity, words: str
 ) -> None:
     """A fallback is explained, and marked as one."""
-    with visiting(browser, replace(rich_snapshot(), intensity=intensity)) as visit:
+    with visiting(browser, changed(rich_snapshot(), intensity=intensity)) as visit:
         page = visit.page
 
         expect(page.locator("#intensity-note")).to_contain_text(words)
@@ -313,8 +314,8 @@ def test_a_name_of_a_job_stays_text(browser: Browser) -> None:
     evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     (job, *others) = rich_snapshot().jobs
     labels = WorkloadLabels(evil, user=evil, account=evil, info={"name": evil})
-    odd = replace(job, labels=labels)
-    snapshot = replace(rich_snapshot(), jobs=(odd, *others))
+    odd = changed(job, labels=labels)
+    snapshot = changed(rich_snapshot(), jobs=(odd, *others))
 
     with visiting(browser, snapshot) as visit:
         page = visit.page
@@ -334,7 +335,7 @@ def test_the_page_follows_the_node(browser: Browser) -> None:
         row.evaluate("(row) => { row.marked = true; }")
         before = later(rich_snapshot(), 5)
 
-        visit.reader.snapshot = replace(
+        visit.reader.snapshot = changed(
             before, node_power_w=before.node_power_w, jobs=before.jobs[:2]
         )
 

@@ -1,7 +1,6 @@
 """The renderer against prometheus_client, which is the reference for its bytes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -24,6 +23,7 @@ from exporter.exposition.families import Build, Family, families
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
 from tests.fakes.snapshots import (
     bare_snapshot,
+    changed,
     crowded_snapshot,
     later,
     rich_snapshot,
@@ -87,7 +87,7 @@ def with_labels(labels: WorkloadLabels, scheduler: str = "slurm") -> Snapshot:
         emissions_g=Grams(0.5),
         cpu_s=Seconds(3.0),
     )
-    return replace(bare_snapshot(), jobs=(job,))
+    return changed(bare_snapshot(), jobs=(job,))
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -139,7 +139,7 @@ def test_any_number_is_written_as_prometheus_client_does(
     value: float, form: Format
 ) -> None:
     """Python's digits, Go's exponents."""
-    assert_same(Renderer(), replace(bare_snapshot(), node_energy_j=Joules(value)), form)
+    assert_same(Renderer(), changed(bare_snapshot(), node_energy_j=Joules(value)), form)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_new_run_with_old_labels_tells_its_own_beginning() -> None:
     renderer = Renderer()
     first = with_labels(WorkloadLabels("7"))
     (job,) = first.jobs
-    second = replace(first, jobs=(replace(job, created_unix_s=Seconds(1.9e9)),))
+    second = changed(first, jobs=(changed(job, created_unix_s=Seconds(1.9e9)),))
     renderer.render(families(first, BUILD, "job"), "openmetrics")
 
     text = renderer.render(families(second, BUILD, "job"), "openmetrics")

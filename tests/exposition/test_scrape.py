@@ -1,7 +1,6 @@
 import gzip
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from exporter.exposition.scrape import Scrapes
 from tests.fakes.snapshots import (
     FakeReader,
     bare_snapshot,
+    changed,
     crowded_snapshot,
     later,
     rich_snapshot,
@@ -133,9 +133,9 @@ def test_half_a_character_in_a_label_does_not_cost_the_scrape() -> None:
     """Names come from file systems, which hold any byte."""
     snapshot = rich_snapshot()
     (job, *others) = snapshot.jobs
-    odd = replace(job, labels=replace(job.labels, user="half \udc80"))
+    odd = changed(job, labels=changed(job.labels, user="half \udc80"))
 
-    text = scrape(replace(snapshot, jobs=(odd, *others)))
+    text = scrape(changed(snapshot, jobs=(odd, *others)))
 
     assert 'user="half ?"' in text
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from math import sin
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from exporter.core.model import (
     Component,
@@ -40,6 +40,15 @@ from exporter.core.units import (
 NOON_UNIX_S = Seconds(1_774_008_000.0)
 BOOT_UNIX_S = Seconds(NOON_UNIX_S - 86_400)
 GIB = 1024**3
+
+AnyT = TypeVar("AnyT")
+
+
+def changed(value: AnyT, **fields: object) -> AnyT:
+    """Return a dataclass or named tuple with some fields changed."""
+    if isinstance(value, tuple) and hasattr(value, "_replace"):
+        return cast("AnyT", value._replace(**fields))
+    return replace(value, **fields)  # type: ignore[type-var]  # any dataclass
 
 
 @dataclass
@@ -128,7 +137,7 @@ def rich_snapshot() -> Snapshot:
         _ended_job(),
         _pod(),
     )
-    return replace(
+    return changed(
         bare_snapshot(),
         node_energy_j=Joules(sum(part.energy_j for part in components)),
         node_power_w=Watts(sum(part.power_w or 0.0 for part in components)),
@@ -195,7 +204,7 @@ def rich_snapshot() -> Snapshot:
 
 def crowded_snapshot(jobs: int) -> Snapshot:
     """Return the rich node with many small jobs instead."""
-    return replace(
+    return changed(
         rich_snapshot(),
         jobs=tuple(
             _slurm_job(
@@ -217,13 +226,13 @@ def later(snapshot: Snapshot, seconds: float) -> Snapshot:
     def moved(energy_j: float) -> Joules:
         return Joules(energy_j + 71.7 * seconds)
 
-    return replace(
+    return changed(
         snapshot,
         time_s=Seconds(snapshot.time_s + seconds),
         unix_s=Seconds(snapshot.unix_s + seconds),
         node_energy_j=moved(snapshot.node_energy_j),
         jobs=tuple(
-            replace(
+            changed(
                 job,
                 energy_j=tuple((part, moved(value)) for part, value in job.energy_j),
                 power_w=tuple(
@@ -303,7 +312,7 @@ def _slurm_job(
 
 
 def _ended_job() -> JobTotals:
-    return replace(
+    return changed(
         _slurm_job("4199", "grace", "protein-folding", gpus=1, watts=299.0, hours=2.0),
         power_w=(),
         memory_bytes=None,

@@ -404,7 +404,7 @@ function drawSources(node) {
     const state = source.reason === "absent" ? "not on this machine" : source.reason;
     setText(item.querySelector(".state"), source.up ? "up" : state || "down");
     const more = [NAMES[source.component] ?? source.component, source.quality === "none" ? "" : `${source.quality} (${source.method})`];
-    if (source.up) more.push(`read in ${plain.format(source.read_duration_s * 1000)} ms`);
+    if (source.up && source.read_duration_s) more.push(`read in ${plain.format(source.read_duration_s * 1000)} ms`);
     for (const { reason, ticks } of source.errors) {
       if (reason !== "absent") more.push(`${reason} ${count(ticks, "time", "times")}`);
     }
