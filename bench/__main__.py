@@ -2,7 +2,7 @@
 
 The daemon is the real one, with sockets and GPUs that are played and jobs that
 come through the port of a scheduler. CPU time counts all its threads. The
-stand-in driver answers at once: a real one makes the workers wait, which takes
+stand-in driver answers at once: a real one makes the daemon wait, which takes
 time but little CPU.
 """
 
@@ -31,7 +31,7 @@ from bench.scrapes import (
 _WARM_UP_S = 10.0
 _MORE_PROCESSES = 2000
 _NODE_EXPORTER = "prometheus-node-exporter"
-# The case whose scrape is nearest to the thousand series of the target.
+# The case of the targets; its scrape has about a thousand series.
 _USUAL_JOBS = 64
 
 
@@ -200,11 +200,10 @@ def _parts_table(parts: dict[int, dict[str, float]]) -> str:
 
 def _judge(peer: Case, cases: dict[int, Case], growth: float) -> list[Target]:
     none, usual = cases.get(0), cases.get(_USUAL_JOBS)
-    ratio = series = None
+    ratio = None
     if usual is not None:
         ours, theirs = usual.prometheus, peer.prometheus
         ratio = ours.cpu_us_per_series / theirs.cpu_us_per_series
-        series = ours.series
     return [
         Target(
             f"CPU, {GPUS} GPUs, no jobs",
@@ -237,16 +236,15 @@ def _judge(peer: Case, cases: dict[int, Case], growth: float) -> list[Target]:
             "",
         ),
         Target(
-            f"median scrape as Prometheus of {series or 1000} series",
+            f"median scrape as Prometheus, {_USUAL_JOBS} jobs, per 1,000 series",
             3,
-            usual.prometheus.median_s * 1e3 if usual else None,
+            usual.prometheus.median_ms_per_thousand if usual else None,
             "ms",
         ),
         Target(
-            f"median scrape as plain text of {usual.plain.series if usual else 1000}"
-            " series",
+            f"median scrape as plain text, {_USUAL_JOBS} jobs, per 1,000 series",
             3,
-            usual.plain.median_s * 1e3 if usual else None,
+            usual.plain.median_ms_per_thousand if usual else None,
             "ms",
         ),
     ]

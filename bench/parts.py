@@ -75,7 +75,7 @@ def main() -> None:
     ticks = _WARM_TICKS + args.ticks
     try:
         _tick(sampler, engine, checkpoint, timing, ticks)
-        # The workers are at rest now: nobody else reads these sources.
+        # The sampler is at rest now: nobody else reads these sources.
         _read_alone(sources, timing, ticks)
     finally:
         sampler.close()
@@ -109,7 +109,7 @@ def _tick(
 
 
 def _read_alone(sources: Sources, timing: Timing, ticks: int) -> None:
-    """Read the sources in this thread, which leaves out what the workers cost."""
+    """Read the sources in this thread, without handing them to a worker."""
     members = [one for driver in sources.drivers for one in driver.members()]
     parts: dict[str, list[Source[object]]] = {
         "read alone: powercap": list(sources.power[:1]),

@@ -44,6 +44,11 @@ class Scrapes:
         """CPU time of the exporter for one series of one scrape, µs."""
         return self.cpu_s / self.series * 1e6
 
+    @property
+    def median_ms_per_thousand(self) -> float:
+        """Median latency in proportion to a body of a thousand series, ms."""
+        return self.median_s * 1e3 / self.series * 1e3
+
 
 def free_port() -> int:
     """Return a port of the loopback that is free now."""
