@@ -20,8 +20,10 @@ from pathlib import Path
 from exporter.config import Config, diff, needs_restart
 from exporter.core.errors import ConfigError
 from exporter.exposition.http import create_app
+from exporter.exposition.local_server import LocalServer
 from exporter.exposition.server import WebServer, bind
 from exporter.exposition.web_config import WebConfig, load_web_config
+from exporter.notify import ServiceManager
 from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.version import version
 
@@ -73,7 +75,9 @@ def run(config: Config, plan: Plan) -> int:
                 stack.callback(one.close)
             _make_directories(config)
             stack.enter_context(_only_one(config.state.run_dir))
-            return _Daemon(config, plan, sockets, web_config).run()
+            manager = ServiceManager(os.environ, config.sampling.interval_s)
+            stack.callback(manager.close)
+            return _Daemon(config, plan, sockets, web_config, manager).run()
     except StartError as error:
         _log.error("%s", error)
         return 1
@@ -86,11 +90,13 @@ class _Daemon:
         plan: Plan,
         sockets: list[socket.socket],
         web_config: WebConfig | None,
+        manager: ServiceManager,
     ) -> None:
         self._config = config
         self._plan = plan
         self._web_config = web_config
-        self._publisher = Publisher(config.sampling.interval_s)
+        self._manager = manager
+        self._publisher = Publisher(config.sampling.interval_s, manager.on_tick)
         self._advise(plan.live(config))
         try:
             self._runner = plan.runner(config, self._publisher)
@@ -104,6 +110,7 @@ class _Daemon:
             interval_s=config.sampling.interval_s,
         )
         self._server = WebServer(self._app, sockets, web_config)
+        self._local_server = LocalServer(self._publisher, config.state.run_dir)
 
     def run(self) -> int:
         """Serve until told to stop, or until the ticks end by themselves."""
@@ -139,8 +146,11 @@ class _Daemon:
             },
         )
         try:
-            await self._server.serve(stop)
+            await asyncio.gather(
+                self._server.serve(stop), self._local_server.serve(stop)
+            )
         finally:
+            self._manager.on_stop()
             self._runner.stop()
             ticks.join(_JOIN_S)
         if ticks.is_alive():
@@ -152,6 +162,10 @@ class _Daemon:
 
     def _on_hangup(self) -> None:
         """Reload the configuration, or refuse it whole."""
+        with self._manager.reloading():
+            self._reload()
+
+    def _reload(self) -> None:
         try:
             new = self._plan.reload()
             live = self._plan.live(new)

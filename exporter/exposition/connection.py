@@ -7,6 +7,7 @@ soon after the keep-alive time.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from exporter.exposition.local_socket import user_of_peer
 from exporter.exposition.web_config import TlsContext
 
 
@@ -72,6 +74,10 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start with a client, unless its certificate is of the wrong name."""
         connected = cast("asyncio.Transport", transport)
+        peer: socket.socket = connected.get_extra_info("socket")
+        if peer.family == socket.AF_UNIX:
+            # It is part of each request's scope, as scope["state"].
+            self.app_state = {"peer_uid": user_of_peer(peer)}
         super().connection_made(connected)
         self._set_deadline(self._limits.exchange_s)
         if self._tls is not None and not self._tls.allows(

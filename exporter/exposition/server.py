@@ -131,7 +131,8 @@ class WebServer:
             listener.setblocking(False)  # noqa: FBT003 - its only argument
             # Inherited by each client. Head and body of an answer are two writes,
             # and the second must not wait for the first to be acknowledged.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if listener.family != socket.AF_UNIX:
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             loop.add_reader(listener, self._accept, loop, listener)
         try:
             await stop.wait()
