@@ -1,0 +1,196 @@
+"""A node that lives: what its devices really draw, and what its sources show.
+
+The truth is known: power is constant between two ticks, and every job keeps a
+constant number of CPUs busy. What the sources show of it may be wrong in all the
+ways that real ones are: not read at all, stuck, or restarted from 0.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from exporter.core.model import (
+    Device,
+    GpuHold,
+    Intensity,
+    Reading,
+    Sample,
+    WorkloadLabels,
+    WorkloadUsage,
+)
+from exporter.core.snapshot import Snapshot
+from exporter.pipeline.decoding import decode
+from exporter.pipeline.encoding import encode
+from exporter.pipeline.engine import Engine
+from exporter.pipeline.state import EngineSettings, EngineState
+from tests.fakes.node import (
+    GREEN,
+    failing,
+    job_id,
+    jobs,
+    labels,
+    node,
+    reading,
+    sample,
+    usage,
+)
+
+_SYSTEM_CPUS = 0.5
+
+
+@dataclass
+class PlayedDevice:
+    """A device, what it draws, and what ails its sensor.
+
+    Attributes:
+        device: what its source declares.
+        power_w: what it draws, W.
+        drawn_j: what it has drawn in all, J.
+        readable: its source can be read.
+        first_j: ``drawn_j`` at its first reading; ``None`` before.
+    """
+
+    device: Device
+    power_w: float
+    drawn_j: float = 1e6
+    readable: bool = True
+    first_j: float | None = None
+    _restarted_j: float = 0.0
+    _seen_j: float = 0.0
+    _stuck_j: float | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Its counter does not move, while its gauge does."""
+        return self._stuck_j is not None
+
+    def stick(self) -> None:
+        """Let the counter stand where it was last seen."""
+        self._stuck_j = self._seen_j
+
+    def unstick(self) -> None:
+        """Let the counter show what it should."""
+        self._stuck_j = None
+
+    def restart_counter(self) -> None:
+        """Let the counter go on from 0, as a driver does that is loaded again."""
+        self._restarted_j = self.drawn_j
+
+    def read(self, now_s: float) -> Reading:
+        """Return what its sensor shows."""
+        gauge_w = self.power_w if self.device.id.component == "gpu" else None
+        return reading(self.device, now_s, self._shown_j, gauge_w, 0.5)
+
+    def remember(self) -> None:
+        """Know that it was read, and that somebody remembers it."""
+        self._seen_j = self._shown_j
+        if self.first_j is None:
+            self.first_j = self.drawn_j
+
+    @property
+    def _shown_j(self) -> float:
+        if self._stuck_j is not None:
+            return self._stuck_j
+        return self.drawn_j - self._restarted_j
+
+
+@dataclass
+class LivingJob:
+    """A job that keeps some CPUs busy; ``labels`` are ``None`` until known."""
+
+    cpus: float
+    gpus: tuple[GpuHold, ...] = ()
+    labels: WorkloadLabels | None = None
+    cpu_s: float = 0.0
+
+    def usage(self, key: str) -> WorkloadUsage:
+        """Return what a scheduler's source would read of it."""
+        return usage(
+            key,
+            self.cpu_s,
+            cpus=self.cpus,
+            memory_bytes=2**30,
+            reserved_memory_bytes=2**31,
+            gpus=self.gpus,
+            labels=self.labels,
+        )
+
+
+@dataclass
+class Life:
+    """A node with devices and jobs, and the engine that counts what they use."""
+
+    devices: list[PlayedDevice]
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    now_s: float = 5000.0
+    intensity: Intensity = GREEN
+    pue: float = 1.25
+    jobs: dict[str, LivingJob] = field(default_factory=dict)
+    node_readable: bool = True
+    jobs_readable: bool = True
+    _busy_s: float = 7e5
+    _group_s: float = 3e5
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.settings)
+        self._checkpoint = json.dumps(encode(self.engine.state))
+
+    @property
+    def state(self) -> EngineState:
+        """The engine's memory."""
+        return self.engine.state
+
+    def start(self, key: str, cpus: float, *gpus: GpuHold) -> None:
+        """Start a job whose labels are known."""
+        self.jobs[key] = LivingJob(cpus, gpus, labels(key))
+
+    def pass_s(self, seconds: float) -> None:
+        """Let everything go on as it is."""
+        self.now_s += seconds
+        for played in self.devices:
+            played.drawn_j += played.power_w * seconds
+        self._busy_s += _SYSTEM_CPUS * seconds
+        for job in self.jobs.values():
+            job.cpu_s += job.cpus * seconds
+            self._busy_s += job.cpus * seconds
+            self._group_s += job.cpus * seconds
+
+    def sample(self) -> Sample:
+        """Return what the sources show now."""
+        running = jobs(
+            *(job.usage(key) for key, job in self.jobs.items()),
+            group_cpu_s=self._group_s,
+            members=[job_id(key) for key in self.jobs],
+        )
+        readable = self.jobs_readable
+        return sample(
+            self.now_s,
+            *(one.read(self.now_s) for one in self.devices if one.readable),
+            node=node(self.now_s, self._busy_s, memory_bytes=2**33)
+            if self.node_readable
+            else None,
+            workloads=(running,) if readable else (),
+            intensity=self.intensity,
+            pue=self.pue,
+            sources=() if readable else (failing(),),
+        )
+
+    def tick(self, seconds: float = 1.0) -> Snapshot:
+        """Let time pass, and count it; what is returned has been saved."""
+        self.pass_s(seconds)
+        snapshot = self.engine.fold(self.sample())
+        for played in self.devices:
+            if played.readable:
+                played.remember()
+        self._checkpoint = json.dumps(encode(self.engine.state))
+        return snapshot
+
+    def crash_in_tick(self) -> None:
+        """Count a tick that is never saved nor shown, and restart."""
+        self.engine.fold(self.sample())
+        self.restart()
+
+    def restart(self) -> None:
+        """Kill the daemon; another goes on from the checkpoint."""
+        state = decode(json.loads(self._checkpoint))
+        state.learners = self.engine.state.learners
+        self.engine = Engine(self.settings, state)

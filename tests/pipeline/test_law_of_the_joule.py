@@ -1,0 +1,306 @@
+"""The law of the joule (docs/design.md) over random lives of a node.
+
+Anything may happen in any order, and the rules are checked after each tick.
+"""
+
+from dataclasses import replace
+from math import fsum, isfinite
+from typing import Literal
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from exporter.core.model import COMPONENTS, Component, IdlePolicy
+from exporter.core.snapshot import Snapshot
+from exporter.core.units import GramsPerKwh, Watts
+from exporter.pipeline.state import EngineSettings
+from tests.fakes.counters import counters
+from tests.fakes.life import Life, LivingJob, PlayedDevice
+from tests.fakes.node import (
+    GREEN,
+    cpu,
+    dram,
+    gpu,
+    hold,
+    labels,
+    node_meter,
+)
+
+FALLBACK_LEVELS: st.SearchStrategy[Literal[0, 1, 2, 3]] = st.sampled_from([0, 1, 2, 3])
+KEYS = st.sampled_from(["1", "2", "3", "4"])
+# Mostly as planned; late; too long for a gauge; long enough to lose a scheduler.
+SECONDS = st.sampled_from([1.0, 1.0, 1.0, 1.0, 0.3, 2.9, 4.0, 61.0, 700.0])
+PARTS_OF_THE_NODE: tuple[Component, ...] = ("cpu", "dram", "gpu")
+
+
+class LifeOfANode(RuleBasedStateMachine):
+    """Anything may happen between two ticks; the law holds after each."""
+
+    life: Life
+    before: Snapshot
+    after: Snapshot
+
+    @initialize(
+        policy=st.sampled_from(["reserved", "used", "none"]),
+        idle_w=st.none() | st.floats(0, 200),
+        max_jobs=st.sampled_from([2, 100]),
+        ended_jobs_s=st.sampled_from([0.5, 600.0]),
+        range_j=st.sampled_from([3_000, 262_143, 10**9]),
+        labels_known=st.booleans(),
+    )
+    def boot(
+        self,
+        *,
+        policy: IdlePolicy,
+        idle_w: float | None,
+        max_jobs: int,
+        ended_jobs_s: float,
+        range_j: int,
+        labels_known: bool,
+    ) -> None:
+        """Start the daemon on a node that has been up for long."""
+        idle: tuple[tuple[Component, Watts], ...] = ()
+        if idle_w is not None:
+            idle = (("cpu", Watts(idle_w)), ("gpu", Watts(20)))
+        self.life = Life(
+            [
+                PlayedDevice(cpu("package-0", wraps_at=range_j * 10**6), 120.0),
+                PlayedDevice(cpu("package-1", wraps_at=range_j * 10**6), 95.0),
+                PlayedDevice(dram(), 12.0),
+                PlayedDevice(gpu("GPU-0"), 300.0),
+                PlayedDevice(gpu("GPU-1", counter=False), 250.0),
+                PlayedDevice(node_meter(), 900.0),
+            ],
+            EngineSettings(policy, "proportional", idle, max_jobs, ended_jobs_s),
+        )
+        self.labels_known = labels_known
+        self.counter_restarted = False
+        self.grams = self.fallback_grams = 0.0
+        self.before = self.after = self.life.tick()
+        self.departed = False
+
+    # --- what may happen ----------------------------------------------------
+
+    @rule(seconds=SECONDS, ticks=st.integers(1, 12))
+    def time_passes(self, seconds: float, ticks: int) -> None:
+        """Ticks come as planned, or late after a standstill."""
+        for tick in range(ticks):
+            known = set(self.life.state.ledger.jobs)
+            self.before = self.after
+            self.after = self.life.tick(seconds if tick == 0 else 1.0)
+            self.departed |= not known <= set(self.life.state.ledger.jobs)
+            self._emit()
+            self.rule_7_no_counter_falls()
+            self.rule_8_labels_do_not_change()
+
+    @rule(key=KEYS, cpus=st.sampled_from([0.0, 0.5, 3.0]), gpus=st.integers(0, 2))
+    def a_job_starts(self, key: str, cpus: float, gpus: int) -> None:
+        """Also one whose id was there before: it was requeued."""
+        holds = [hold(f"GPU-{index}", 0.5, 0.25 * index) for index in range(gpus)]
+        known = labels(key, user=f"user {key}") if self.labels_known else None
+        self.life.jobs.setdefault(key, LivingJob(cpus, tuple(holds), known))
+
+    @rule(key=KEYS)
+    def labels_of_a_job_become_known(self, key: str) -> None:
+        """Or change, which is none of a counter's business."""
+        if key in self.life.jobs:
+            self.life.jobs[key].labels = labels(key, user="ada")
+
+    @rule(key=KEYS, seconds=st.sampled_from([0.0, 0.4]))
+    def a_job_ends(self, key: str, seconds: float) -> None:
+        """At a tick, or between two."""
+        self.life.pass_s(seconds)
+        self.life.jobs.pop(key, None)
+
+    @rule(which=st.integers(0, 5))
+    def a_sensor_fails_or_comes_back(self, which: int) -> None:
+        """Its driver hangs, or a permission is lost."""
+        self.life.devices[which].readable ^= True
+
+    @rule()
+    def the_node_cannot_be_read_or_can_again(self) -> None:
+        """How busy it is becomes unknown."""
+        self.life.node_readable ^= True
+
+    @rule()
+    def the_scheduler_cannot_be_read_or_can_again(self) -> None:
+        """Who is running becomes unknown."""
+        self.life.jobs_readable ^= True
+
+    @rule()
+    def a_gpu_counter_sticks_or_goes_on(self) -> None:
+        """Its gauge is right all the time."""
+        played = self.life.devices[3]
+        if played.stuck:
+            played.unstick()
+        else:
+            played.stick()
+
+    @rule()
+    @precondition(lambda self: not self.life.devices[3].stuck)
+    def a_gpu_counter_restarts(self) -> None:
+        """The driver was loaded again."""
+        self.life.devices[3].restart_counter()
+        self.counter_restarted = True
+
+    @rule(which=st.integers(0, 2), power_w=st.floats(0, 500))
+    def power_changes(self, which: int, power_w: float) -> None:
+        """Of a device with a counter, which misses nothing."""
+        self.life.devices[which].power_w = power_w
+
+    @rule(value=st.floats(1, 1500), level=FALLBACK_LEVELS)
+    def the_grid_changes(self, value: float, level: Literal[0, 1, 2, 3]) -> None:
+        """The wind stops, or the hub cannot be asked."""
+        self.life.intensity = replace(
+            GREEN,
+            value=GramsPerKwh(value),
+            fallback_level=level,
+        )
+
+    @rule()
+    def the_daemon_is_killed(self) -> None:
+        """Between two ticks."""
+        self.life.restart()
+
+    @rule()
+    def the_daemon_is_killed_in_a_tick(self) -> None:
+        """Having counted what nobody has seen."""
+        self.life.pass_s(0.2)
+        self.life.crash_in_tick()
+
+    # --- the law ------------------------------------------------------------
+
+    @invariant()
+    def the_law_holds(self) -> None:
+        """Rule by rule."""
+        self.rule_1_jobs_and_unattributed_are_the_component()
+        self.rule_1_tenants_and_unattributed_are_the_node()
+        self.rule_1_tenants_are_the_sum_of_their_jobs()
+        self.rules_1_and_4_the_component_is_its_devices()
+        self.rules_2_and_3_what_is_counted_was_drawn()
+        self.rule_7_counters_are_numbers()
+        self.rule_8_no_job_waits_longer_than_five_seconds()
+        self.rule_11_grams_are_the_integral_of_energy_and_intensity()
+
+    def rule_1_jobs_and_unattributed_are_the_component(self) -> None:
+        """Nothing invented, nothing lost: per component."""
+        ledger = self.life.state.ledger
+        for index, component in enumerate(COMPONENTS):
+            jobs_j = fsum(job.energy_j[index] for job in ledger.jobs.values())
+            rest_j = fsum(
+                j for (c, _), j in ledger.unattributed.items() if c == component
+            )
+            whole_j = ledger.components.get(component, 0.0)
+            if self.departed:
+                assert jobs_j + rest_j <= whole_j * (1 + 1e-9)
+            else:
+                assert jobs_j + rest_j == pytest.approx(whole_j, rel=1e-9)
+
+    def rule_1_tenants_and_unattributed_are_the_node(self) -> None:
+        """Also when jobs have left: their tenants have their energy."""
+        ledger = self.life.state.ledger
+        waiting_j = fsum(
+            fsum(job.energy_j) for job in ledger.jobs.values() if job.labels is None
+        )
+        tenants_j = fsum(tenant.energy_j for tenant in ledger.tenants.values())
+        rest_j = fsum(ledger.unattributed.values())
+        assert waiting_j + tenants_j + rest_j == pytest.approx(
+            self.after.node_energy_j, rel=1e-9
+        )
+
+    def rules_1_and_4_the_component_is_its_devices(self) -> None:
+        """Both come from the same difference."""
+        ledger = self.life.state.ledger
+        for component in PARTS_OF_THE_NODE:
+            devices_j = fsum(
+                account.energy_j
+                for device, account in ledger.devices.items()
+                if device.component == component
+            )
+            assert devices_j == pytest.approx(ledger.components.get(component, 0.0))
+
+    def rules_2_and_3_what_is_counted_was_drawn(self) -> None:
+        """Never more; and all of it, where no time is unmeasured."""
+        state = self.life.state
+        for played in self.life.devices:
+            meter = state.meters.get(played.device.id)
+            if meter is None or played.first_j is None:
+                continue
+            component = played.device.id.component
+            counted_j = state.ledger.devices[played.device.id].energy_j
+            drawn_j = played.drawn_j - played.first_j
+            assert counted_j <= drawn_j + 0.01
+            if component == "gpu" and not self.counter_restarted:
+                drawn_j -= played.power_w * (self.life.now_s - meter.energy_time_s)
+            elif component == "gpu" or meter.time_s != self.life.now_s:
+                continue
+            if state.ledger.unmeasured_s[component] == 0:
+                assert counted_j == pytest.approx(drawn_j, abs=0.01, rel=1e-9)
+
+    def rule_7_no_counter_falls(self) -> None:
+        """Nor does a total disappear."""
+        after = counters(self.after)
+        for series, value in counters(self.before).items():
+            if series[0] not in {"device", "job", "tenant"}:
+                assert series in after, series
+            assert after.get(series, value) >= value, series
+
+    def rule_7_counters_are_numbers(self) -> None:
+        """A NaN or a negative total would be for ever."""
+        for value in counters(self.after).values():
+            assert isfinite(value)
+            assert value >= 0
+
+    def rule_8_labels_do_not_change(self) -> None:
+        """Of one and the same job."""
+        shown = {(j.workload, j.created_unix_s): j.labels for j in self.before.jobs}
+        for job in self.after.jobs:
+            was = shown.get((job.workload, job.created_unix_s), job.labels)
+            assert job.labels == was
+
+    def rule_8_no_job_waits_longer_than_five_seconds(self) -> None:
+        """Unless there are too many."""
+        for job in self.life.state.ledger.jobs.values():
+            if self.after.time_s - job.first_seen_s >= 5.0:
+                assert job.labels is not None
+
+    def rule_11_grams_are_the_integral_of_energy_and_intensity(self) -> None:
+        """Tick by tick; those on fallback data are counted apart too."""
+        assert self.after.emissions_g == pytest.approx(self.grams, rel=1e-9)
+        assert self.after.fallback_emissions_g == pytest.approx(
+            self.fallback_grams, rel=1e-9
+        )
+
+    def rule_1_tenants_are_the_sum_of_their_jobs(self) -> None:
+        """Each joule once, whenever the labels came."""
+        ledger = self.life.state.ledger
+        if self.departed:
+            return
+        sums: dict[tuple[str, str, str], list[float]] = {}
+        for job in ledger.jobs.values():
+            if job.labels is not None:
+                key = (job.workload.scheduler, job.labels.tenant, job.labels.user)
+                sums.setdefault(key, []).extend(job.energy_j)
+        assert sums.keys() == ledger.tenants.keys()
+        for key, parts in sums.items():
+            assert ledger.tenants[key].energy_j == pytest.approx(fsum(parts))
+
+    def _emit(self) -> None:
+        energy_j = self.after.node_energy_j - self.before.node_energy_j
+        intensity = self.life.intensity
+        grams = energy_j * intensity.value * self.life.pue / 3.6e6
+        self.grams += grams
+        if intensity.fallback_level > 0:
+            self.fallback_grams += grams
+
+
+LifeOfANode.TestCase.settings = settings(stateful_step_count=30)
+TestLifeOfANode = LifeOfANode.TestCase
