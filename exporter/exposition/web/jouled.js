@@ -38,9 +38,10 @@ function scaled(value, units) {
 const joined = (pair) => (pair === null ? UNKNOWN : pair.join(" "));
 const wattParts = (w) => scaled(w, [[1, "W"], [1e3, "kW"], [1e6, "MW"]]);
 const watts = (w) => joined(wattParts(w));
-const energy = (j) =>
-  joined(j === null ? null : scaled(j / 3600, [[1, "Wh"], [1e3, "kWh"], [1e6, "MWh"]]));
-const grams = (g) => joined(scaled(g, [[1, "g"], [1e3, "kg"], [1e6, "t"]]));
+const JOULES_PER_WH = JOULES_PER_KWH / 1e3;
+const energy = (j) => joined(scaled(j, [
+  [1, "J"], [1e3, "kJ"], [JOULES_PER_WH, "Wh"], [JOULES_PER_KWH, "kWh"], [JOULES_PER_KWH * 1e3, "MWh"]]));
+const grams = (g) => joined(g === 0 ? ["0", "g"] : scaled(g, [[1e-3, "mg"], [1, "g"], [1e3, "kg"], [1e6, "t"]]));
 function percent(ratio) {
   if (ratio === null) return UNKNOWN;
   return ratio > 0 && ratio < 0.005 ? "< 1 %" : `${whole.format(ratio * 100)} %`;
@@ -184,8 +185,10 @@ function drawPower(node) {
   let text = "";
   if (!pair) text = down.length ? `No power is known: ${down[0].message}` : "No power is known yet.";
   else if (node.quality === "estimated") {
-    const parts = node.components.filter((part) => part.quality === "estimated" && part.power_w !== null);
-    text = parts.length ? `partly modelled, not measured: ${parts.map((part) => NAMES[part.component]).join(", ")} ` : "";
+    const known = node.components.filter((part) => part.power_w !== null);
+    const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
+    if (modelled.length === known.length) text = "modelled, not measured";
+    else if (modelled.length) text = `partly modelled, not measured: ${modelled.join(", ")}`;
   }
   if (!note.firstChild) add(note, "span");
   setText(note.firstElementChild, text);
