@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -71,6 +72,8 @@ def main() -> None:
     if shutil.which(_NODE_EXPORTER) is None:
         sys.exit(f"install {_NODE_EXPORTER}, which the daemon is compared with")
 
+    # Also when told to end, what was started ends and what was written goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
     print(f"{platform.python_version()}, windows of {args.seconds:g} s")
     with played_node() as node:
