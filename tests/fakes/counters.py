@@ -1,6 +1,8 @@
-"""The counters of a snapshot, by what makes them one and the same series."""
+"""What a snapshot says, in a form that tests can compare."""
 
-from exporter.core.snapshot import Snapshot
+from exporter.core.model import WorkloadId
+from exporter.core.snapshot import JobTotals, Snapshot
+from tests.fakes.node import SLURM
 
 Series = tuple[object, ...]
 
@@ -32,3 +34,35 @@ def counters(snapshot: Snapshot) -> dict[Series, float]:
         for name, energy_j in job.energy_j:
             found[(*which, name)] = energy_j
     return found
+
+
+def job(snapshot: Snapshot, key: str = "1") -> JobTotals:
+    """Return one job of a snapshot."""
+    wanted = WorkloadId(SLURM, key)
+    return next(one for one in snapshot.jobs if one.workload == wanted)
+
+
+def job_j(snapshot: Snapshot, key: str = "1") -> dict[str, float]:
+    """Return the energy of a job by component, J."""
+    return {
+        str(name): float(energy_j) for name, energy_j in job(snapshot, key).energy_j
+    }
+
+
+def job_w(snapshot: Snapshot, key: str = "1") -> dict[str, float]:
+    """Return the power of a job by component, W."""
+    return {str(name): float(watts) for name, watts in job(snapshot, key).power_w}
+
+
+def component_j(snapshot: Snapshot) -> dict[str, float]:
+    """Return the energy of the node by component, J."""
+    return {str(one.component): float(one.energy_j) for one in snapshot.components}
+
+
+def unattributed_j(snapshot: Snapshot) -> dict[tuple[str, str], float]:
+    """Return unattributed energy by component and reason, J, where there is any."""
+    return {
+        (one.component, one.reason): float(one.energy_j)
+        for one in snapshot.unattributed
+        if one.energy_j > 1e-9
+    }

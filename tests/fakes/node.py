@@ -1,6 +1,6 @@
 """An invented node: short builders for what its sources would have read."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from exporter.core.model import (
     Component,
@@ -22,7 +22,9 @@ from exporter.core.model import (
     WorkloadsReading,
     WorkloadUsage,
 )
+from exporter.core.snapshot import Snapshot
 from exporter.core.units import Bytes, GramsPerKwh, Ratio, Seconds, Watts
+from exporter.pipeline.engine import Engine
 
 SLURM = "slurm"
 CPUS = 8
@@ -190,3 +192,10 @@ def sample(
         pue,
         sources,
     )
+
+
+def play(
+    engine: Engine, times: Iterable[float], make: Callable[[float], Sample]
+) -> list[Snapshot]:
+    """Fold a sample for each time, and return what each showed."""
+    return [engine.fold(make(time_s)) for time_s in times]
