@@ -24,7 +24,8 @@ class Daemon(Program):
         flags: of ``jouled run``.
         env: what it gets in its environment beside this process'.
         script: file of the jobs it is told of; ``None``: there is no scheduler.
-        as_nobody: whether root is to start it without root's rights.
+        rights: what takes rights from it, such as ``WITHOUT_CAPABILITIES``.
+        own_state: whether it gets state directories of its own in ``folder``.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Daemon(Program):
         env: Mapping[str, str] | None = None,
         *,
         script: Path | None = None,
-        as_nobody: bool = False,
+        rights: Sequence[str] = (),
+        own_state: bool = True,
     ) -> None:
         self.port = free_port()
         self.run_dir = folder / "run"
@@ -49,12 +51,12 @@ class Daemon(Program):
             [
                 *program,
                 *("--web.listen-address", f"127.0.0.1:{self.port}"),
-                *self.state_flags,
+                *(self.state_flags if own_state else ()),
                 *map(str, flags),
             ],
             folder / "daemon.log",
             env,
-            as_nobody=as_nobody,
+            rights=rights,
         )
 
     def start(self) -> None:

@@ -96,7 +96,7 @@ class Life:
 @contextmanager
 def lived(folder: Path) -> Iterator[Life]:
     """Live it, and keep Prometheus for questions."""
-    with playing(Node(folder, GPUS, WRAPS_WITHIN_J)) as node:
+    with playing(Node(folder, GPUS, WRAPS_WITHIN_J, scripted=True)) as node:
         write_script(node.script, _jobs(node))
         node.machine.set_utilization(0.5)
         node.daemon.start()

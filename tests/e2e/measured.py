@@ -11,6 +11,8 @@ from tests.e2e.node import Node, playing
 from tests.e2e.peers import node_exporter
 
 GPUS = 8
+INTENSITY_G_PER_KWH, PUE = 400, 1.25
+_FLAGS = ("--carbon.intensity", str(INTENSITY_G_PER_KWH), "--pue", str(PUE))
 _PHASES = 8
 
 
@@ -56,7 +58,7 @@ class Measured:
 def measure(folder: Path) -> Measured:
     """Let a node of eight GPUs work, with jobs that come and go."""
     with (
-        playing(Node(folder, GPUS)) as node,
+        playing(Node(folder, GPUS, flags=_FLAGS, scripted=True)) as node,
         node_exporter(folder, node.machine.sysfs) as exporter,
     ):
 

@@ -7,7 +7,7 @@ the machine is on which the test runs.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,10 +35,20 @@ class Node:
         gpus: how many GPUs it has.
         wraps_within_j: joules before a zone passes the end of its range, by zone;
             the others do not come near theirs.
+        flags: of ``jouled run``, beside those that make it read this node.
+        env: what makes it find a driver; ``None``: the played one.
+        scripted: whether a scheduler tells it of the jobs in ``script``.
     """
 
     def __init__(
-        self, folder: Path, gpus: int, wraps_within_j: Mapping[str, float] = NO_WRAPS
+        self,
+        folder: Path,
+        gpus: int,
+        wraps_within_j: Mapping[str, float] = NO_WRAPS,
+        *,
+        flags: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        scripted: bool = False,
     ) -> None:
         self.machine = PlayedMachine(_machine(wraps_within_j), folder / "machine")
         self.driver = FakeNvml(folder / "nvml", gpus)
@@ -49,10 +59,10 @@ class Node:
             [
                 *("--path.sysfs", self.machine.sysfs),
                 *("--path.procfs", self.machine.procfs),
-                *("--carbon.intensity", "400", "--pue", "1.25"),
+                *flags,
             ],
-            self.driver.env(),
-            script=self.script,
+            self.driver.env() if env is None else env,
+            script=self.script if scripted else None,
         )
 
     @property

@@ -9,8 +9,24 @@ from pathlib import Path
 
 from tests.fakes.command_line import REPOSITORY, environment
 
-_NOBODY = 65534
-_ENDS_WITHIN_S = 30.0
+# What container runtimes give a program before they kill it.
+_ENDS_WITHIN_S = 10.0
+
+_IS_ROOT = os.geteuid() == 0
+AS_NOBODY_WHO_MAY_READ: Sequence[str] = (
+    [
+        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+        "--bounding-set=-all,+dac_read_search",
+    ]
+    if _IS_ROOT
+    else []
+)
+"""Starts a program as docs/operations.md tells to, with one capability."""
+WITHOUT_CAPABILITIES: Sequence[str] = (
+    ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if _IS_ROOT else []
+)
+"""Starts a program that files of mode 0 are closed to, as they are to a user."""
 
 
 def free_port() -> int:
@@ -28,7 +44,7 @@ class Program:
         command: the program and its arguments.
         output: file that gets what it says, over all its lives.
         env: what it gets in its environment beside this process'.
-        as_nobody: whether root is to start it without root's rights.
+        rights: what takes rights from it, such as ``WITHOUT_CAPABILITIES``.
     """
 
     def __init__(
@@ -37,12 +53,14 @@ class Program:
         output: Path,
         env: Mapping[str, str] | None = None,
         *,
-        as_nobody: bool = False,
+        rights: Sequence[str] = (),
     ) -> None:
         self.output = output
-        self._command = list(command)
+        self._command = [*rights, *command]
         self._env = environment(env)
-        self._user = _NOBODY if as_nobody and os.geteuid() == 0 else None
+        if rights:
+            # It could not write its coverage into the repository.
+            self._env = {k: v for k, v in self._env.items() if "COVERAGE" not in k}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,9 +80,6 @@ class Program:
                 stderr=output,
                 cwd=REPOSITORY,
                 env=self._env,
-                user=self._user,
-                group=self._user,
-                extra_groups=None if self._user is None else [],
             )
 
     def said(self) -> str:

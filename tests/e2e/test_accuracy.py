@@ -3,7 +3,7 @@ from math import fsum
 import pytest
 
 from tests.e2e.exposition import Scrape
-from tests.e2e.measured import Measured
+from tests.e2e.measured import INTENSITY_G_PER_KWH, PUE, Measured
 from tests.e2e.node import ZONES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -115,7 +115,7 @@ def test_grams_are_the_energy_times_intensity_and_pue(measured: Measured) -> Non
     """The same joules at the site's own intensity: no second arithmetic."""
     last = measured.end.scrape
 
-    grams = last.value(NODE) / 3.6e6 * 400 * 1.25
+    grams = last.value(NODE) / 3.6e6 * INTENSITY_G_PER_KWH * PUE
     assert last.value("jouled_node_emissions_grams_total") == pytest.approx(grams)
     assert last.value("jouled_node_emissions_fallback_grams_total") == 0
 
