@@ -21,7 +21,7 @@ from exporter.config.values import (
     word,
 )
 from exporter.core.errors import ConfigError
-from exporter.core.model import IdlePolicy, PlatformPolicy
+from exporter.core.model import GpuOrder, IdlePolicy, PlatformPolicy, UserLabel
 
 ModelPolicy = Literal["auto", "off"]
 MetricsLevel = Literal["node", "tenant", "job"]
@@ -191,6 +191,70 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Slurm:
+    """Jobs of Slurm."""
+
+    enabled: bool = setting(boolean(), "tell the jobs of Slurm apart", default=True)
+    gpu_order: GpuOrder = setting(
+        one_of(GpuOrder),
+        "what Slurm's own numbers of GPUs are: minor numbers of their device files "
+        "(gres.conf lists files), ranks by PCI address (AutoDetect=nvml), or indexes "
+        "of NVML",
+        default="minor",
+    )
+    shards_per_gpu: int | None = setting(
+        integer(1, 1024),
+        "shards that gres.conf divides a GPU into",
+        default=None,
+        default_note="the jobs on a GPU share all of it",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """Who else tells which job holds which GPU."""
+
+    dcgm_job_mapping_dir: Path | None = setting(
+        path(),
+        "directory that a Prolog fills for dcgm-exporter (--hpc-job-mapping-dir)",
+        default=None,
+    )
+    gpustat_dir: Path = setting(
+        path(),
+        "directory that the Prolog of jobstats fills",
+        default=Path("/run/gpustat"),
+    )
+    device_dir: Path = setting(
+        path(), "directory of the device files nvidiaN", default=Path("/dev")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the labels of a job give away."""
+
+    user: UserLabel = setting(
+        one_of(UserLabel),
+        "how users appear: by name, as a hash of it, or not at all",
+        default="name",
+    )
+    hash_key_file: Path | None = setting(
+        path(),
+        "file with the site's secret key for hashes of users, 16 to 64 bytes; the "
+        "same on all nodes",
+        default=None,
+    )
+
+    def __post_init__(self) -> None:
+        if self.user == "hash" and self.hash_key_file is None:
+            msg = (
+                "labels.hash_key_file: labels.user: hash needs one, as without a "
+                "secret whoever has a list of users can undo it"
+            )
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Carbon:
     """How dirty a kilowatt-hour is."""
 
@@ -264,6 +328,9 @@ class Config:
     power: Power = field(default_factory=Power)
     idle: Idle = field(default_factory=Idle)
     attribution: Attribution = field(default_factory=Attribution)
+    slurm: Slurm = field(default_factory=Slurm)
+    gpu: Gpu = field(default_factory=Gpu)
+    labels: Labels = field(default_factory=Labels)
     carbon: Carbon = field(default_factory=Carbon)
     pue: float = setting(
         number(1, 10),

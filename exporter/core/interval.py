@@ -4,7 +4,8 @@ A workload that ended between two ticks has no counter any more, but the group
 above it has: what the group used, minus what its living members used, was the
 last slice of those that ended. A workload that is new since the last reading of
 its scheduler started from 0; on the very first reading nobody knows, so it is
-only remembered.
+only remembered. One that is reported without a counter has ended before: it is
+charged for then, and no more when it is not reported any longer.
 
 A scheduler that cannot be read is held to have what it had for a minute; after
 that nobody knows who is running. Its workloads' counters go on meanwhile, so the
@@ -92,6 +93,7 @@ class SchedulerMemory:
     group_of: dict[WorkloadId, str]
     group_cpu_s: dict[str, float]
     last_cpu_s: dict[WorkloadId, float] = field(default_factory=dict)
+    uncounted: frozenset[WorkloadId] = frozenset()
 
 
 @dataclass(slots=True)
@@ -175,17 +177,19 @@ class UsageTracker:
         ended: set[WorkloadId] = set()
         if memory is not None:
             deltas, ended = _deltas(memory, reading, usages, group_of)
-            current.update((w, memory.usages[w]) for w in ended)
+            current.update((w, memory.usages[w]) for w in ended - memory.uncounted)
         current.update(usages)
         cpu_s.update(deltas)
         if memory is not None:
             _fill_counts(usages, memory, deltas)
+        uncounted = frozenset(u.workload for u in reading.usages if u.cpu_s is None)
         self.schedulers[reading.scheduler] = SchedulerMemory(
             time_s=time_s,
             usages=usages,
             group_of=group_of,
             group_cpu_s={group.name: group.cpu_s for group in reading.groups},
             last_cpu_s=deltas,
+            uncounted=uncounted,
         )
         return ended
 
@@ -238,7 +242,7 @@ def _deltas(
         living_s[name] = living_s.get(name, 0.0) + delta_s
 
     ended = memory.usages.keys() - usages.keys()
-    for workload in ended:
+    for workload in ended - memory.uncounted:
         gone.setdefault(memory.group_of.get(workload, ""), []).append(workload)
     for group in reading.groups:
         before_s = memory.group_cpu_s.get(group.name)

@@ -14,7 +14,7 @@ from exporter.core.errors import (
     SourceTimeoutError,
 )
 from exporter.core.model import SourceStatus
-from exporter.core.ports import Source
+from exporter.core.ports import DoubtfulSource, Source
 from exporter.core.units import Seconds
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ class Lane(Generic[T]):
         self._result: tuple[int, T | SourceError, float] | None = None
         self._duration_s = 0.0
         self._errors = errors
+        self._doubtful = source if isinstance(source, DoubtfulSource) else None
+        self._counted: tuple[tuple[str, int], ...] = ()
 
     def ask(self) -> bool:
         """Prepare one ``perform``; False while the last one is still going on."""
@@ -85,7 +87,7 @@ class Lane(Generic[T]):
         _, outcome, self._duration_s = result
         if isinstance(outcome, SourceError):
             return None, self._failed(outcome)
-        return outcome, self._status(up=True)
+        return outcome, self._status(up=True, message=self._doubt())
 
     def close(self) -> None:
         """Close the source, at once or when its reading ends."""
@@ -94,6 +96,19 @@ class Lane(Generic[T]):
         self._closed = True
         if not self._busy:
             self.source.close()
+
+    def _doubt(self) -> str:
+        """Count what the source doubts among its errors, and return what it is."""
+        source = self._doubtful
+        if source is None:
+            return ""
+        doubts = source.doubts
+        if doubts is not self._counted:
+            counted, self._counted = dict(self._counted), doubts
+            for reason, count in doubts:
+                new = count - counted.get(reason, 0)
+                self._errors[reason] = self._errors.get(reason, 0) + new
+        return source.doubt
 
     def _failed(self, error: SourceError) -> SourceStatus:
         reason = error.reason

@@ -190,6 +190,20 @@ def test_a_counter_that_was_never_read_charges_no_history() -> None:
     assert second.cpu_s == {A: pytest.approx(1.0)}
 
 
+def test_a_job_that_was_listed_without_a_counter_ends_without_another_slice() -> None:
+    """What it used was charged then; what ends a tick later is another job's."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("b", 0.0), group_cpu_s=0.0))
+    brief = jobs(usage("a", None), usage("b", 1.0), group_cpu_s=1.5)
+    tick(tracker, 1.0, brief)
+
+    step = tick(tracker, 2.0, jobs(group_cpu_s=2.5))
+
+    assert step.ended == {A, B}
+    assert step.cpu_s == {B: pytest.approx(1.0)}
+    assert A not in step.current
+
+
 # --- sources that fail ------------------------------------------------------
 
 

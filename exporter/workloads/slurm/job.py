@@ -1,0 +1,323 @@
+"""One job on this node, and what is known of it.
+
+That comes in pieces: the drop file at once, the environment of a process when
+there is one, limits when Slurm has set them. A suspended job is one whose counter
+stands still; a requeued one goes on under the same id.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+from exporter.core.model import (
+    NO_LABELS,
+    GpuHold,
+    WorkloadId,
+    WorkloadLabels,
+    WorkloadUsage,
+)
+from exporter.core.units import Bytes, Seconds
+from exporter.workloads.labels import UserNaming, shorten
+from exporter.workloads.slurm import facts
+from exporter.workloads.slurm.drops import Drop
+from exporter.workloads.slurm.job_cgroups import JobCgroups, Limits
+from exporter.workloads.users import UserNames
+
+ValueT = TypeVar("ValueT")
+
+SCHEDULER = "slurm"
+
+# Labels that are not complete are given out after this long: before the ledger
+# does without, and late enough for the first process to have begun.
+LABELS_WAIT_S = 4.0
+
+# A job is looked at closely in its first seconds, while Slurm is setting it up.
+_YOUNG_S = 5.0
+_MEMORY_EVERY_S = 5.0
+_LIMITS_EVERY_S = 60.0
+_FIRST_RETRY_S = 0.2
+_LONGEST_RETRY_S = 60.0
+
+
+class Job:
+    """A job, from its first cgroup to its last.
+
+    Args:
+        job_id: as Slurm numbers it on the node; "" while only ``sluid`` is known.
+        sluid: its other name, where cgroups are named by it.
+        now_s: CLOCK_MONOTONIC, s.
+        unix_s: the wall clock, s.
+        spread: 0..1, different from job to job, so that what is read slowly is not
+            read of all jobs in the same tick.
+
+    Attributes:
+        cgroups: what it runs in; empty when it has ended.
+        uid: whose job it is, as far as the kernel or root tells.
+        cpu_s: its last count; ``None`` where nothing counts, or when it has ended.
+        environment: that of one of its processes; ``None`` until one was read.
+        drop: its drop file.
+        limits: those of its cgroup.
+        holds: the GPUs it holds.
+        labels: ``None`` until they are fixed.
+        farewells: how often it was reported although it has ended.
+        next_search_s: when to look for a process of it again.
+    """
+
+    def __init__(
+        self, job_id: str, sluid: str, now_s: float, unix_s: float, spread: float
+    ) -> None:
+        self.job_id = job_id
+        self.sluid = sluid
+        self.cgroups = JobCgroups()
+        self.uid: int | None = None
+        self.cpu_s: Seconds | None = None
+        self.environment: facts.Environment | None = None
+        self.drop: Drop | None = None
+        self.limits = Limits()
+        self.holds: tuple[GpuHold, ...] = ()
+        self.labels: WorkloadLabels | None = None
+        self.farewells = 0
+        self._was_told = False
+        self.next_search_s = now_s
+        self._retry_s = _FIRST_RETRY_S
+        self._workload: WorkloadId | None = None
+        self._first_seen_s = now_s
+        self._began_unix_s = Seconds(unix_s)
+        self._spread = spread
+        self._memory_bytes: Bytes | None = None
+        self._memory_due_s = now_s
+        self._limits_due_s = now_s
+        self._reserved: tuple[float, float] = (0.0, 0.0)
+        self._times: tuple[Seconds | None, Seconds | None] = (None, None)
+        self._usage: WorkloadUsage | None = None
+
+    # --- identity ---------------------------------------------------------------
+
+    @property
+    def workload(self) -> WorkloadId:
+        """Its identity; the same for a requeued job."""
+        if self._workload is None:
+            self._workload = WorkloadId(SCHEDULER, self.job_id or self.sluid)
+        return self._workload
+
+    @property
+    def is_nameless(self) -> bool:
+        """Its id has yet to be found, and it has not been reported without."""
+        return not self.job_id and self._workload is None
+
+    def age_s(self, now_s: float) -> float:
+        """Time since it was first seen, s."""
+        return now_s - self._first_seen_s
+
+    @property
+    def is_done(self) -> bool:
+        """It has ended, and there is nothing left to report of it."""
+        return self._was_told and not self.cgroups
+
+    def accept_sluid(self) -> None:
+        """Let it be known by its SLUID: its id cannot be found."""
+        self._workload = WorkloadId(SCHEDULER, self.sluid)
+
+    # --- what is known ------------------------------------------------------------
+
+    def count(self) -> None:
+        """Read its CPU time, and notice if it has ended.
+
+        Raises:
+            SourceError: a cgroup is there and cannot be read.
+        """
+        self.cpu_s = self.cgroups.cpu_s()
+
+    def note_beginning(self, directory: str) -> None:
+        """Take the age of a cgroup for the job's, if it is older than known."""
+        try:
+            made_unix_s = os.stat(directory).st_mtime  # noqa: PTH116 - a path as text
+        except OSError:
+            return
+        self._began_unix_s = Seconds(min(self._began_unix_s, made_unix_s))
+
+    def refresh(self, now_s: float) -> bool:
+        """Read again what changes slowly; return whether its limits changed."""
+        if not self.cgroups:
+            return False
+        if now_s >= self._memory_due_s:
+            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
+            memory = self.cgroups.memory_bytes()
+            if memory != self._memory_bytes:
+                self._memory_bytes = memory
+                self._usage = None
+        if now_s < self._limits_due_s:
+            return False
+        self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
+        limits = self.cgroups.limits()
+        if limits == self.limits:
+            return False
+        self.limits = limits
+        return True
+
+    def search_later(self, now_s: float) -> None:
+        """Put off looking for a process, ever longer."""
+        self.next_search_s = now_s + self._retry_s
+        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
+
+    @property
+    def is_searched_for(self) -> bool:
+        """A process' environment may tell what is not known yet."""
+        if self.environment is not None:
+            return False
+        # The drop file of a newer Slurm has it all.
+        return self.drop is None or not self._text("SLURM_JOB_NAME")
+
+    def witnesses(self) -> tuple[facts.Environment, ...]:
+        """Environments that tell of it, the most trustworthy first."""
+        told = []
+        if self.drop is not None:
+            told.append(self.drop.facts)
+        if self.environment is not None:
+            told.append(self.environment)
+        return tuple(told)
+
+    def set_holds(self, holds: tuple[GpuHold, ...]) -> bool:
+        """Set which GPUs it holds; return whether that is new."""
+        if holds == self.holds:
+            return False
+        self.holds = holds
+        self._usage = None
+        return True
+
+    def derive(self, unix_s: float) -> None:
+        """Work out reservations and times from all that is known now."""
+        told = self.witnesses()
+        cpus = self.limits.cpus or _first(facts.cpus_of(each) for each in told) or 0
+        gpus = sum(hold.share for hold in self.holds)
+        memory = self.limits.memory_bytes or _first(
+            facts.memory_bytes_of(each, cpus, gpus) for each in told
+        )
+        self._reserved = (float(cpus), float(memory or 0.0))
+        start_s, limit_s = None, None
+        for each in told:
+            start_s, limit_s = facts.times_of(each, unix_s)
+            if start_s is not None:
+                break
+        if start_s is None:
+            # The Prolog ran just before the job; else it is as old as its cgroup.
+            drop = self.drop
+            start_s = self._began_unix_s if drop is None else drop.written_unix_s
+        self._times = (start_s, limit_s)
+        self._usage = None
+
+    def settle_labels(
+        self, now_s: float, users: UserNames, naming: UserNaming, *, may_search: bool
+    ) -> None:
+        """Fix the labels if all is known, or if it takes too long.
+
+        Args:
+            now_s: CLOCK_MONOTONIC, s.
+            users: knows names of users.
+            naming: how they are written.
+            may_search: environments of processes can be read.
+        """
+        user = self._user(users)
+        may_learn = may_search and bool(self.cgroups) and self.is_searched_for
+        is_due = self.age_s(now_s) >= LABELS_WAIT_S or self.farewells > 1
+        # A user whom nobody asked about will not be known later.
+        is_due |= not self.cgroups and self.uid is None
+        if (user is None or may_learn) and not is_due:
+            return
+        if user is None:
+            claimed = self._text("SLURM_JOB_USER")
+            user = claimed or ("" if self.uid is None else str(self.uid))
+        info = {
+            "name": self._text("SLURM_JOB_NAME"),
+            "array_job_id": self._text("SLURM_ARRAY_JOB_ID"),
+            "array_task_id": self._text("SLURM_ARRAY_TASK_ID"),
+            "het_job_id": self._text("SLURM_HET_JOB_ID"),
+            "node_list": self._text("SLURM_JOB_NODELIST", "SLURM_NODELIST"),
+        }
+        self.labels = WorkloadLabels(
+            job_id=self.job_id or self._text("SLURM_JOB_ID") or self.sluid,
+            user=naming.label(user),
+            account=shorten(self._text("SLURM_JOB_ACCOUNT")),
+            partition=shorten(self._text("SLURM_JOB_PARTITION")),
+            info={key: shorten(text) for key, text in info.items() if text}
+            or NO_LABELS,
+        )
+        self._usage = None
+
+    # --- what is reported -----------------------------------------------------------
+
+    def usage(self) -> WorkloadUsage:
+        """Return what it has used and holds; the same object if nothing changed."""
+        usage = self._usage
+        if usage is None or usage.cpu_s != self.cpu_s:
+            cpus, memory = self._reserved
+            start_s, limit_s = self._times
+            usage = self._usage = WorkloadUsage(
+                self.workload,
+                self.cpu_s,
+                self._memory_bytes,
+                cpus,
+                memory,
+                self.holds,
+                self.labels,
+                start_s,
+                limit_s,
+            )
+            self._was_told = self.labels is not None
+        return usage
+
+    def say_farewell(self) -> bool:
+        """Prepare to report it although it has ended.
+
+        Returns:
+            Whether this is the first time: what it used last, and held till now, is
+            charged then. Later only its labels are told.
+        """
+        self.farewells += 1
+        if self.farewells == 1:
+            return True
+        self.holds = ()
+        self._reserved = (0.0, 0.0)
+        self._memory_bytes = None
+        self._usage = None
+        return False
+
+    def _next(self, now_s: float, every_s: float) -> float:
+        if self.age_s(now_s) < _YOUNG_S:
+            return now_s
+        # The first time a part of the period, which keeps the jobs apart for good.
+        spread, self._spread = self._spread, 1.0
+        return now_s + every_s * spread
+
+    def _user(self, users: UserNames) -> str | None:
+        """Name of the user; ``None`` while it is being looked for.
+
+        A user can put any name into the environment of a process, but not into
+        a drop file, and can have no process of another user.
+        """
+        drop_facts = {} if self.drop is None else self.drop.facts
+        name = facts.text_of(drop_facts, "SLURM_JOB_USER")
+        if name:
+            return name
+        uid = facts.number_of(drop_facts, "SLURM_JOB_UID")
+        if uid is None:
+            uid = self.uid
+        if uid is None:
+            return None
+        self.uid = uid
+        name = users.name(uid) or ""
+        if name or not users.is_unknown(uid):
+            return name or None
+        return self._text("SLURM_JOB_USER") or str(uid)
+
+    def _text(self, *names: str) -> str:
+        for each in self.witnesses():
+            text = facts.text_of(each, *names)
+            if text:
+                return text
+        return ""
+
+
+def _first(values: Iterable[ValueT | None]) -> ValueT | None:
+    """Return the first one that tells something."""
+    return next((value for value in values if value), None)

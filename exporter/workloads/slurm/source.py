@@ -1,0 +1,268 @@
+"""Who is running under Slurm on this node, without asking Slurm.
+
+A reading costs one ``pread`` per job: its CPU counter is kept open. New and ended
+jobs are told by the watcher; every half minute everything is looked at again, in
+case something was missed. What is slow (memory, limits, environments) is read now
+and then, and of few jobs in the same tick.
+
+A job that was made and removed since the last reading is reported all the same,
+without a count: its group's counter knows what it used. So is one that ended
+before its labels were known, once or twice more.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.core.errors import SourceAbsentError
+from exporter.core.model import (
+    SourceInfo,
+    WorkloadGroup,
+    WorkloadId,
+    WorkloadsReading,
+    WorkloadUsage,
+)
+from exporter.core.ports import GpuInventory
+from exporter.core.units import Seconds
+from exporter.workloads.cgroups import CgroupTrees, FileBudget, find_trees
+from exporter.workloads.doubts import Doubts
+from exporter.workloads.labels import UserNaming
+from exporter.workloads.slurm.drops import DropDirectory
+from exporter.workloads.slurm.gpus import GpuOwners, GpuSettings
+from exporter.workloads.slurm.job import SCHEDULER, Job
+from exporter.workloads.slurm.registry import JobRegistry
+from exporter.workloads.slurm.remainder import Remainder
+from exporter.workloads.slurm.search import EnvironmentSearch
+from exporter.workloads.slurm.tree import JobPlace, Root, scan
+from exporter.workloads.slurm.watcher import Watcher
+from exporter.workloads.users import UserNames
+
+_INFO = SourceInfo(
+    name="slurm", component="workloads", method="none", quality="none", scope="node"
+)
+_GROUP = "slurm"
+
+_LOOK_AGAIN_S = 30.0
+# Without a watcher jobs are only found by looking.
+_LOOK_UNWATCHED_S = 1.0
+_LOOK_FOR_SLURM_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmPlaces:
+    """Where Slurm's traces are.
+
+    Attributes:
+        cgroupfs: mount point of the cgroup file system.
+        procfs: mount point of procfs.
+        drops: directory of the Prolog's files.
+    """
+
+    cgroupfs: Path
+    procfs: Path
+    drops: Path
+
+
+def drop_directory(run_dir: Path) -> Path:
+    """Return the directory in which the Prolog leaves a file for each job."""
+    return run_dir / "slurm" / "jobs"
+
+
+class SlurmWorkloads:
+    """Reads the jobs of this node; implements ``core.ports.WorkloadSource``.
+
+    Args:
+        places: where Slurm's traces are.
+        inventory: which GPUs there are.
+        gpus: how they are numbered and shared.
+        naming: how users are written.
+        users: knows names of users.
+        monotonic: CLOCK_MONOTONIC, s.
+        unix_time: the wall clock, s.
+        budget: how many files may be kept open.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything it knows comes from outside
+        self,
+        places: SlurmPlaces,
+        inventory: GpuInventory,
+        gpus: GpuSettings | None = None,
+        naming: UserNaming | None = None,
+        *,
+        users: UserNames | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        unix_time: Callable[[], float] = time.time,
+        budget: FileBudget | None = None,
+    ) -> None:
+        self._places = places
+        self._naming = naming or UserNaming()
+        self._users = users or UserNames(monotonic=monotonic)
+        self._monotonic = monotonic
+        self._unix_time = unix_time
+        self._doubts = Doubts(_INFO.name)
+        self._drops = DropDirectory(places.drops, unix_time)
+        self._watcher = Watcher(self._drops)
+        self._search = EnvironmentSearch(places.procfs, self._doubts, monotonic)
+        self._owners = GpuOwners(
+            inventory, gpus or GpuSettings(), places.procfs, self._doubts
+        )
+        budget = budget or FileBudget.of_this_process()
+        self._remainder = Remainder(budget)
+        self._jobs = JobRegistry(self._drops, budget)
+        self._trees = CgroupTrees()
+        self._is_here = False
+        self._next_look_s = 0.0
+
+    @property
+    def info(self) -> SourceInfo:
+        """Usage of jobs; it measures no energy."""
+        return _INFO
+
+    @property
+    def doubt(self) -> str:
+        """What is doubtful of what was read; "" if nothing."""
+        return self._doubts.latest
+
+    @property
+    def doubts(self) -> tuple[tuple[str, int], ...]:
+        """How often something was doubtful, by kind."""
+        return self._doubts.counts
+
+    def read(self) -> WorkloadsReading:
+        """Read all jobs once.
+
+        Returns:
+            The jobs that run, and those that ended without having been reported.
+            They are one group, where anything counts their CPU time.
+
+        Raises:
+            SourceAbsentError: no trace of Slurm on this node.
+            SourceDeniedError: the cgroup file system may not be read.
+            SourceFaultyError: a counter holds nonsense.
+        """
+        now_s = self._monotonic()
+        self._notice(now_s)
+        if not self._is_here:
+            msg = (
+                f"no cgroup of Slurm in {self._places.cgroupfs}, and no directory "
+                f"{self._places.drops}"
+            )
+            raise SourceAbsentError(msg)
+        for job in self._jobs:
+            job.count()
+        group_s = self._remainder.cpu_s() if self._remainder.is_counted else None
+        for job in [job for job in self._jobs if job.is_done]:
+            self._let_go(job)
+        self._learn(now_s)
+        return self._report(now_s, group_s)
+
+    def close(self) -> None:
+        """Close all files and end the watcher."""
+        self._watcher.close()
+        self._remainder.close()
+        for job in self._jobs:
+            job.cgroups.close()
+
+    # --- which jobs there are -------------------------------------------------------
+
+    def _notice(self, now_s: float) -> None:
+        changes = self._watcher.take()
+        # A directory that is new has to be watched.
+        must_look = self._drops.refresh() or now_s >= self._next_look_s
+        for change in changes:
+            if change.place is None:
+                must_look = True
+            elif change.is_there:
+                self._add(change.place, now_s)
+            else:
+                self._jobs.remove_path(change.place.path)
+        if must_look:
+            self._look(now_s)
+
+    def _look(self, now_s: float) -> None:
+        self._trees = find_trees(self._places.cgroupfs)
+        listing = scan(self._trees)
+        if listing.roots or self._drops.exists:
+            self._is_here = True
+        if self._is_here:
+            self._watcher.watch(listing.holders)
+            # What came between the look and the watch.
+            listing = scan(self._trees)
+        self._remainder.follow(self._trees, listing.roots)
+        self._doubt_counters(listing.roots)
+        for path in self._jobs.paths - {place.path for place in listing.jobs}:
+            self._jobs.remove_path(path)
+        for place in listing.jobs:
+            self._add(place, now_s)
+        self._drops.tidy(self._jobs.ids, now_s)
+        wait_s = _LOOK_AGAIN_S if self._watcher.is_watching else _LOOK_UNWATCHED_S
+        self._next_look_s = now_s + (wait_s if self._is_here else _LOOK_FOR_SLURM_S)
+
+    def _doubt_counters(self, roots: tuple[Root, ...]) -> None:
+        if not roots or self._remainder.is_counted:
+            self._doubts.settle("counters")
+            return
+        self._doubts.tell(
+            "uncounted",
+            "counters",
+            f"{roots[0].path} has no CPU counter, so jobs are charged for GPUs alone: "
+            "set JobAcctGatherType=jobacct_gather/cgroup in slurm.conf",
+        )
+
+    def _add(self, place: JobPlace, now_s: float) -> None:
+        job = self._jobs.add(place, self._trees, now_s, self._unix_time())
+        if job is not None:
+            self._search.add(job)
+
+    def _let_go(self, job: Job) -> None:
+        self._jobs.let_go(job)
+        self._search.remove(job)
+        self._owners.forget(job)
+
+    # --- what is known of them --------------------------------------------------------
+
+    def _learn(self, now_s: float) -> None:
+        news = self._jobs.news
+        news.update(dict.fromkeys(self._search.search(now_s)))
+        may_search = self._search.is_allowed
+        for job in list(self._jobs):
+            if job.is_nameless:
+                absorbed = self._jobs.name(job, now_s, may_search=may_search)
+                if absorbed is not None:
+                    self._let_go(absorbed)
+                    continue
+            drop = self._drops.of(job.job_id)
+            if drop is not None and drop is not job.drop:
+                job.drop, drop.was_seen = drop, True
+                news[job] = None
+            if job.refresh(now_s):
+                news[job] = None
+        news.update(dict.fromkeys(self._owners.assign(self._jobs, news, now_s)))
+        if news:
+            unix_s = self._unix_time()
+            for job in news:
+                job.derive(unix_s)
+            news.clear()
+
+    def _report(self, now_s: float, group_s: Seconds | None) -> WorkloadsReading:
+        usages: list[WorkloadUsage] = []
+        members: list[WorkloadId] = []
+        unnamed_s = 0.0
+        may_search = self._search.is_allowed
+        for job in self._jobs:
+            if job.is_nameless:
+                unnamed_s += job.cpu_s or 0.0
+                continue
+            if job.labels is None:
+                job.settle_labels(
+                    now_s, self._users, self._naming, may_search=may_search
+                )
+            if job.cgroups or job.say_farewell():
+                members.append(job.workload)
+            usages.append(job.usage())
+        groups: tuple[WorkloadGroup, ...] = ()
+        if group_s is not None:
+            cpu_s = Seconds(group_s - unnamed_s)
+            groups = (WorkloadGroup(_GROUP, cpu_s, tuple(members)),)
+        return WorkloadsReading(SCHEDULER, tuple(usages), groups)
