@@ -11,7 +11,7 @@ import logging
 
 from exporter.core.interval import UsageStep
 from exporter.core.metering import Meter, Metered
-from exporter.core.model import Component, Reading, Sample
+from exporter.core.model import Component, DeviceId, Reading, Sample
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio
 from exporter.pipeline.booking import Booking, Settled
@@ -19,6 +19,8 @@ from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.pipeline.view import build_snapshot
 
 _log = logging.getLogger(__name__)
+
+_NOTE_AGAIN_S = 600.0
 
 _EVENT_TEXT = {
     "reset": "energy counter restarted; bridged by its power where that is known",
@@ -36,6 +38,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.state = state if state is not None else EngineState()
+        self._noted: dict[DeviceId, tuple[str, float]] = {}
 
     def fold(self, sample: Sample) -> Snapshot:
         """Take a sample into account and return the node as it is now."""
@@ -89,7 +92,13 @@ class Engine:
         if reading.gpu is not None:
             self.state.gpus[device] = reading.gpu
         text = _EVENT_TEXT.get(metered.event)
-        if text is not None:
+        if text is None:
+            return
+        # A device that does it again and again is told of once in a while.
+        noted = self._noted.get(device)
+        if noted is None or noted[0] != metered.event or reading.time_s >= noted[1]:
+            until_s = reading.time_s + _NOTE_AGAIN_S
+            self._noted[device] = (metered.event, until_s)
             _log.warning(
                 text, extra={"component": device.component, "device": device.name}
             )
