@@ -28,6 +28,14 @@ class Scrape:
             if sample.name == name and labels.items() <= sample.labels.items()
         ]
 
+    def samples(self, prefix: str) -> list[tuple[str, Mapping[str, str]]]:
+        """Return name and labels of each series whose name begins so."""
+        return [
+            (sample.name, sample.labels)
+            for sample in self._samples
+            if sample.name.startswith(prefix)
+        ]
+
     def get(self, name: str, **labels: str) -> float | None:
         """Return the value of the one such series; ``None`` if there is none."""
         found = self.series(name, **labels)

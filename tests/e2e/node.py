@@ -30,6 +30,8 @@ NO_WRAPS: Mapping[str, float] = MappingProxyType({})
 class Node:
     """The played machine and driver, and the daemon that reads them.
 
+    ``flags`` and ``env`` are for other commands beside that daemon.
+
     Args:
         folder: gets the trees, the state and the logs.
         gpus: how many GPUs it has.
@@ -54,16 +56,19 @@ class Node:
         self.driver = FakeNvml(folder / "nvml", gpus)
         self.gpus = tuple(gpu.uuid for gpu in self.driver.gpus)
         self.script = folder / "jobs.json"
+        self.env = self.driver.env() if env is None else env
+        node_flags = (
+            *("--path.sysfs", str(self.machine.sysfs)),
+            *("--path.procfs", str(self.machine.procfs)),
+            *flags,
+        )
         self.daemon = Daemon(
             folder,
-            [
-                *("--path.sysfs", self.machine.sysfs),
-                *("--path.procfs", self.machine.procfs),
-                *flags,
-            ],
-            self.driver.env() if env is None else env,
+            node_flags,
+            self.env,
             script=self.script if scripted else None,
         )
+        self.flags = (*node_flags, *self.daemon.state_flags)
 
     @property
     def sources(self) -> tuple[str, ...]:

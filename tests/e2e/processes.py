@@ -95,12 +95,12 @@ class Program:
         """Send it a signal."""
         os.kill(self.pid, number)
 
-    def wait(self) -> int:
+    def wait(self, within_s: float = _ENDS_WITHIN_S) -> int:
         """Wait for its end and return its exit code."""
         process, self._process = self._process, None
         assert process is not None
         try:
-            return process.wait(_ENDS_WITHIN_S)
+            return process.wait(within_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
