@@ -14,6 +14,7 @@ from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config
 from exporter.core.model import Component
 from exporter.core.ports import (
+    GpuInventory,
     IntensitySource,
     PowerDriver,
     PowerSource,
@@ -28,9 +29,18 @@ from exporter.pipeline.sampler import Sampler, Sources
 from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.power.model import ModelSource, ModelWhenUnmetered
 from exporter.power.model_watts import model_watts
-from exporter.power.nvml import NvmlDriver
+from exporter.power.nvml import NvmlDriver, NvmlInventory
 from exporter.power.rapl import PowercapSource
+from exporter.workloads.gpu_maps import JobMap
+from exporter.workloads.labels import UserNaming, read_hash_key
+from exporter.workloads.no_gpus import NoGpus
 from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
+from exporter.workloads.slurm import (
+    GpuSettings,
+    SlurmPlaces,
+    SlurmWorkloads,
+    drop_directory,
+)
 
 
 def run(config: Config, reload: Callable[[], Config]) -> int:
@@ -74,15 +84,21 @@ def _advice(live: Live) -> str:
 
 
 def build_sources(config: Config) -> Sources:
-    """Name everything that is read; nothing but powercap is touched yet."""
+    """Name everything that is read; nothing but powercap is touched yet.
+
+    Raises:
+        ConfigError: nobody knows the grid zone, or a key cannot be read.
+    """
     drivers: tuple[PowerDriver, ...] = ()
+    inventory: GpuInventory = NoGpus()
     if config.power.nvml:
-        drivers = (NvmlDriver(release_file(config.state.run_dir)),)
+        driver = NvmlDriver(release_file(config.state.run_dir))
+        drivers, inventory = (driver,), NvmlInventory(driver)
     return Sources(
         power=_cpu_sources(config),
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
-        workloads=(),
+        workloads=_schedulers(config, inventory),
         intensity=build_intensity(config),
     )
 
@@ -183,6 +199,34 @@ def _cpu_sources(config: Config) -> tuple[PowerSource, ...]:
     elif model is not None:
         sources.append(model)
     return tuple(sources)
+
+
+def _schedulers(config: Config, inventory: GpuInventory) -> tuple[WorkloadSource, ...]:
+    if not config.slurm.enabled:
+        return ()
+    places = SlurmPlaces(
+        cgroupfs=config.path.cgroupfs,
+        procfs=config.path.procfs,
+        drops=drop_directory(config.state.run_dir),
+    )
+    maps = [JobMap(config.gpu.gpustat_dir, "gpustat")]
+    if config.gpu.dcgm_job_mapping_dir is not None:
+        maps.append(JobMap(config.gpu.dcgm_job_mapping_dir, "dcgm"))
+    gpus = GpuSettings(
+        order=config.slurm.gpu_order,
+        shards_per_gpu=config.slurm.shards_per_gpu,
+        device_dir=config.gpu.device_dir,
+        maps=tuple(maps),
+    )
+    return (SlurmWorkloads(places, inventory, gpus, _naming(config)),)
+
+
+def _naming(config: Config) -> UserNaming:
+    labels = config.labels
+    key = b""
+    if labels.user == "hash" and labels.hash_key_file is not None:
+        key = read_hash_key(labels.hash_key_file)
+    return UserNaming(labels.user, key)
 
 
 def _watts(value: float | None) -> Watts | None:

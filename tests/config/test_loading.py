@@ -31,6 +31,14 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "idle.gpu_watts": ("25", 25.0),
     "attribution.idle": ("none", "none"),
     "attribution.platform": ("none", "none"),
+    "slurm.enabled": ("false", False),
+    "slurm.gpu_order": ("pci", "pci"),
+    "slurm.shards_per_gpu": ("8", 8),
+    "gpu.dcgm_job_mapping_dir": ("/run/dcgm", Path("/run/dcgm")),
+    "gpu.gpustat_dir": ("/run/other", Path("/run/other")),
+    "gpu.device_dir": ("/host/dev", Path("/host/dev")),
+    "labels.user": ("none", "none"),
+    "labels.hash_key_file": ("/etc/key", Path("/etc/key")),
     "carbon.zone": ("NO", "NO"),
     "carbon.intensity": ("30", 30.0),
     "pue": ("1.25", 1.25),
@@ -349,3 +357,9 @@ def test_the_help_tells_every_default() -> None:
     for setting in SETTINGS:
         assert setting.flag in text
         assert f"(default: {setting.default_text})".replace("- ", "-") in text
+
+
+def test_hashes_of_users_need_a_key() -> None:
+    """Without a secret, whoever has a list of users can undo them."""
+    with pytest.raises(ConfigError, match=r"labels\.hash_key_file"):
+        load_from(["--labels.user=hash"])

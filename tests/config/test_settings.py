@@ -63,6 +63,7 @@ def test_a_difference_is_told_by_key() -> None:
         *((name, True) for name in ("metrics.", "log.level")),
         *((name, False) for name in ("web.", "path.", "state.", "sampling.")),
         *((name, False) for name in ("power.", "log.format", "config_file")),
+        *((name, False) for name in ("slurm.", "gpu.", "labels.")),
     ],
 )
 def test_what_is_only_arithmetic_can_change_in_a_running_daemon(

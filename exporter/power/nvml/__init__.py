@@ -8,5 +8,6 @@ Source: NVIDIA's NVML API reference, and its Python binding nvidia-ml-py.
 
 from exporter.power.nvml.driver import NvmlDriver
 from exporter.power.nvml.gpu import NvmlGpu
+from exporter.power.nvml.inventory import NvmlInventory
 
-__all__ = ["NvmlDriver", "NvmlGpu"]
+__all__ = ["NvmlDriver", "NvmlGpu", "NvmlInventory"]

@@ -99,6 +99,10 @@ class NvmlDriver:
         """Return the GPUs; the same tuple until one comes or is let go of."""
         return self._members
 
+    def known(self) -> tuple[NvmlGpu, ...]:
+        """Return all GPUs, released and missing ones too; any thread may ask."""
+        return tuple(self._known.values())
+
     def read(self) -> tuple[Reading, ...]:
         """Put NVML in order if it is not; cheap if it is.
 

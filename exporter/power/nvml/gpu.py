@@ -16,11 +16,12 @@ from types import ModuleType
 from typing import TypeVar
 
 from exporter.core.errors import SourceAbsentError, SourceError, SourceFaultyError
-from exporter.core.model import GpuInfo, Reading, SourceInfo
+from exporter.core.model import GpuInfo, GpuInstance, Reading, SourceInfo
 from exporter.core.units import Seconds
 from exporter.power.nvml.gauges import Gauges
 from exporter.power.nvml.library import HANDLE_LOST, Handle, code_of, say
 from exporter.power.nvml.meter import Meter
+from exporter.power.nvml.occupants import Occupants
 from exporter.power.nvml.places import Place
 
 ValueT = TypeVar("ValueT")
@@ -35,6 +36,7 @@ class NvmlGpu:
 
     Attributes:
         uuid: which GPU, for as long as this object lives.
+        identity: what identifies it; ``None`` until it was read once.
         needs_driver: its handle is of no use, or it has none: the driver should
             look for it again.
     """
@@ -46,6 +48,7 @@ class NvmlGpu:
         patience_s: Seconds = PATIENCE_S,
     ) -> None:
         self.uuid = uuid
+        self.identity: GpuInfo | None = None
         self.needs_driver = True
         self._name = f"nvml/{uuid}"
         self._monotonic = monotonic
@@ -53,7 +56,7 @@ class NvmlGpu:
         self._lock = threading.Lock()
         self._absence: SourceError = SourceAbsentError(f"GPU {uuid}: not found yet")
         self._place: Place | None = None
-        self._parts: tuple[Meter, Gauges] | None = None
+        self._parts: tuple[Meter, Gauges, Occupants] | None = None
         self._unsupported: set[str] = set()
         self._info = SourceInfo(self._name, "gpu", "counter", "measured", "device")
 
@@ -61,6 +64,18 @@ class NvmlGpu:
     def info(self) -> SourceInfo:
         """What it is; the method is known for certain after the first read."""
         return self._info
+
+    @property
+    def instances(self) -> tuple[GpuInstance, ...]:
+        """Its MIG instances; any thread may ask."""
+        parts = self._parts
+        return () if parts is None else parts[2].instances
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Processes that compute on it; any thread may ask."""
+        parts = self._parts
+        return () if parts is None else parts[2].processes
 
     def read(self) -> tuple[Reading, ...]:
         """Read energy, power and gauges once.
@@ -122,8 +137,9 @@ class NvmlGpu:
             # A new one each time: raising adds to an exception's traceback.
             raise type(self._absence)(str(self._absence))
         try:
-            meter, gauges = self._parts or self._examine(place)
+            meter, gauges, occupants = self._parts or self._examine(place)
             count, time_s, power_w = meter.read(self._monotonic)
+            occupants.refresh(time_s)
         except place.nvml.NVMLError as error:
             if code_of(error) in HANDLE_LOST:
                 self.needs_driver = True
@@ -131,13 +147,15 @@ class NvmlGpu:
             raise SourceFaultyError(msg) from error
         return Reading(meter.device, time_s, count, power_w, gauges.read(time_s))
 
-    def _examine(self, place: Place) -> tuple[Meter, Gauges]:
-        meter = Meter(place.nvml, place.handle, self.uuid, self._name)
-        gauges = Gauges(
-            place.nvml, place.handle, _gpu_info(self.uuid, place), self._unsupported
-        )
+    def _examine(self, place: Place) -> tuple[Meter, Gauges, Occupants]:
+        nvml, handle = place.nvml, place.handle
+        identity = _gpu_info(self.uuid, place)
+        if identity != self.identity:
+            self.identity = identity
+        meter = Meter(nvml, handle, self.uuid, self._name)
+        gauges = Gauges(nvml, handle, identity, self._unsupported)
         self._info = meter.info
-        self._parts = (meter, gauges)
+        self._parts = (meter, gauges, Occupants(nvml, handle, self.uuid))
         return self._parts
 
 
