@@ -51,6 +51,8 @@ class Daemon(Program):
             [
                 *program,
                 *("--web.listen-address", f"127.0.0.1:{self.port}"),
+                # Whoever runs jobs on this machine has nothing to do with it.
+                *("--path.cgroupfs", str(folder / "no-cgroups")),
                 *(self.state_flags if own_state else ()),
                 *map(str, flags),
             ],

@@ -64,7 +64,7 @@ def test_what_was_drawn_while_it_was_dead_is_counted_once(node: Node, end: str) 
 def test_another_boot_starts_from_zero(node: Node) -> None:
     """The hardware's counters did too; Prometheus takes it for the reset it is."""
     node.set_power(ZONES_W, {0: 300.0})
-    node.daemon.wait_for(lambda scrape: scrape.value(NODE) > 100, "some energy")
+    node.daemon.wait_for(lambda scrape: (scrape.get(NODE) or 0) > 100, "some energy")
     node.daemon.kill()
     boot_id = node.machine.procfs / "sys/kernel/random/boot_id"
     boot_id.write_text(BOOT_ID[::-1] + "\n")
