@@ -128,7 +128,11 @@ class UsageTracker:
             silence_s = sample.time_s - memory.time_s
             if silence_s <= _HELD_TRUE_S:
                 held += 1
-                current.update(memory.usages)
+                current.update(
+                    (w, usage)
+                    for w, usage in memory.usages.items()
+                    if w not in memory.uncounted
+                )
             elif silence_s > _GONE_AFTER_S and not failing:
                 ended |= memory.usages.keys()
                 del self.schedulers[scheduler]
@@ -277,12 +281,16 @@ def _last_slices(
 def _holds(usages: Iterable[WorkloadUsage], elapsed_s: float) -> dict[str, HoldWindow]:
     by_device: dict[str, dict[WorkloadId, Hold]] = {}
     for usage in usages:
-        for hold in usage.gpus:
-            activity = hold.activity
-            by_device.setdefault(hold.device, {})[usage.workload] = Hold(
-                hold.share * elapsed_s,
+        for part in usage.gpus:
+            activity = part.activity
+            hold = Hold(
+                part.share * elapsed_s,
                 None if activity is None else activity * elapsed_s,
             )
+            # A workload may hold several instances of one GPU.
+            holds = by_device.setdefault(part.device, {})
+            before = holds.get(usage.workload)
+            holds[usage.workload] = hold if before is None else before.plus(hold)
     return {
         device: HoldWindow(elapsed_s, elapsed_s, holds)
         for device, holds in by_device.items()

@@ -17,16 +17,18 @@ from exporter.core.model import (
     COMPONENTS,
     Component,
     DeviceId,
+    GpuUse,
     Reason,
     WorkloadId,
     WorkloadLabels,
     WorkloadUsage,
 )
-from exporter.core.units import Seconds
+from exporter.core.units import Ratio, Seconds
 
 LABELS_WAIT_S = 5.0
 TENANT_IDLE_S = 24 * 3600.0
 
+NO_GPU_USE = GpuUse()
 COMPONENT_INDEX: Mapping[Component, int] = {c: i for i, c in enumerate(COMPONENTS)}
 
 
@@ -50,9 +52,13 @@ class JobAccount:
         labels: frozen labels; ``None`` until then.
         exported: it counts among the exported jobs.
         energy_j: J per component.
+        estimated_j: the part of all its energy that comes from estimates, J.
         power_w: mean power of the last tick per component; ``None``: no part.
+        peak_power_w: the most that all components together had in one tick.
         emissions_g: grams.
+        fallback_g: the part of them that was computed on fallback intensity.
         cpu_s: CPU time since it was first seen, s.
+        gpu_use: how it used its GPUs; ``None`` as long as it has held none.
         start_unix_s: when it started; ``None`` until known.
         usage: its last usage.
         ended_s: when it was found gone; ``None`` while it runs.
@@ -68,12 +74,24 @@ class JobAccount:
     power_w: list[float | None] = field(
         default_factory=lambda: [None] * len(COMPONENTS)
     )
+    peak_power_w: float | None = None
+    estimated_j: float = 0.0
     emissions_g: float = 0.0
+    fallback_g: float = 0.0
     cpu_s: float = 0.0
+    gpu_use: GpuUse | None = None
     start_unix_s: float | None = None
     usage: WorkloadUsage | None = None
     ended_s: float | None = None
     ended_unix_s: float | None = None
+
+    def note_peak(self) -> None:
+        """Remember the power of this tick if it is the most there was."""
+        known_w = [power_w for power_w in self.power_w if power_w is not None]
+        if known_w:
+            power_w = sum(known_w)
+            if self.peak_power_w is None or power_w > self.peak_power_w:
+                self.peak_power_w = power_w
 
 
 @dataclass(slots=True)
@@ -147,21 +165,45 @@ class Ledger:
             key = (component, reason)
             self.unattributed[key] = self.unattributed.get(key, 0.0) + energy_j
 
-    def book_job(
+    def book_job(  # noqa: PLR0913 - one booking, whose qualities go by name
         self,
         workload: WorkloadId,
         component: Component,
         energy_j: float,
         gram_per_j: float,
         now_s: Seconds,
+        *,
+        estimated: float = 0.0,
+        fallback: bool = False,
     ) -> None:
-        """Book a part of a component's energy for the job that caused it."""
+        """Book a part of a component's energy for the job that caused it.
+
+        Args:
+            workload: the job.
+            component: the component.
+            energy_j: its part, J, >= 0.
+            gram_per_j: grams of each joule.
+            now_s: monotonic time of the tick.
+            estimated: the part of the energy that comes from estimates, 0..1.
+            fallback: the grams are computed on fallback intensity.
+        """
         job = self.jobs[workload]
         grams = energy_j * gram_per_j
         job.energy_j[COMPONENT_INDEX[component]] += energy_j
         job.emissions_g += grams
+        if estimated:
+            job.estimated_j += energy_j * estimated
+        if fallback:
+            job.fallback_g += grams
         if job.labels is not None:
             self._book_tenant(job, job.labels, energy_j, grams, now_s)
+
+    def book_gpu_use(
+        self, workload: WorkloadId, held_s: float, utilization: Ratio | None
+    ) -> None:
+        """Book that a job held a GPU; arguments as of ``GpuUse.plus``."""
+        job = self.jobs[workload]
+        job.gpu_use = (job.gpu_use or NO_GPU_USE).plus(held_s, utilization)
 
     def see_jobs(
         self,

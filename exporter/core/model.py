@@ -181,6 +181,43 @@ class GpuHold:
     activity: Ratio | None = None
 
 
+class GpuUse(NamedTuple):
+    """How a workload used the GPUs it held, in GPU-seconds: share times time.
+
+    Attributes:
+        held_s: while it held them.
+        known_s: the part of ``held_s`` in which they told how busy they were.
+        busy_s: their utilisation, integrated over ``known_s``.
+        idle_s: the part of ``known_s`` in which they did nothing at all.
+    """
+
+    held_s: float = 0.0
+    known_s: float = 0.0
+    busy_s: float = 0.0
+    idle_s: float = 0.0
+
+    @property
+    def utilization(self) -> Ratio | None:
+        """Mean utilisation while it was known; ``None`` if it never was."""
+        return Ratio(min(1.0, self.busy_s / self.known_s)) if self.known_s > 0 else None
+
+    def plus(self, held_s: float, utilization: Ratio | None) -> "GpuUse":
+        """Add a time in which a GPU was held, and how busy it was meanwhile.
+
+        Args:
+            held_s: share times time, s, >= 0.
+            utilization: mean utilisation of the GPU; ``None`` if unknown.
+        """
+        if utilization is None:
+            return self._replace(held_s=self.held_s + held_s)
+        return GpuUse(
+            self.held_s + held_s,
+            self.known_s + held_s,
+            self.busy_s + held_s * utilization,
+            self.idle_s if utilization > 0 else self.idle_s + held_s,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class WorkloadUsage:
     """What one workload has used and holds.

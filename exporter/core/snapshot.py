@@ -11,6 +11,7 @@ from exporter.core.model import (
     Component,
     DeviceId,
     GpuStatus,
+    GpuUse,
     IdleMethod,
     Intensity,
     Reason,
@@ -78,6 +79,10 @@ class JobTotals:
         projected_energy_j: what it will have used at its end.
         projected_emissions_g: what it will have emitted at its end.
         progress: how far it is, 0..1.
+        estimated_j: the part of all its energy that comes from estimates.
+        fallback_g: the part of its grams computed on fallback intensity.
+        peak_power_w: the most that all components together had in one tick.
+        gpu_use: how it used the GPUs it held; ``None`` if it never held any.
     """
 
     workload: WorkloadId
@@ -95,6 +100,10 @@ class JobTotals:
     projected_energy_j: Joules | None = None
     projected_emissions_g: Grams | None = None
     progress: Ratio | None = None
+    estimated_j: Joules = Joules(0.0)
+    fallback_g: Grams = Grams(0.0)
+    peak_power_w: Watts | None = None
+    gpu_use: GpuUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,15 @@ from exporter.core.emissions import grams_per_joule, is_fallback
 from exporter.core.idle import Idle, IdleLearner, idle_power
 from exporter.core.interval import UsageStep
 from exporter.core.ledger import COMPONENT_INDEX
-from exporter.core.metering import Metered
-from exporter.core.model import COMPONENTS, Component, Device, Sample, WorkloadId
+from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
+from exporter.core.model import (
+    COMPONENTS,
+    Component,
+    Device,
+    DeviceId,
+    Sample,
+    WorkloadId,
+)
 from exporter.core.units import Joules, Ratio, Seconds, Watts
 from exporter.core.windows import HoldWindow, UsageWindow
 from exporter.pipeline.state import EngineSettings, EngineState
@@ -44,6 +51,12 @@ class Booking:
         self._window = step.window(waited_s=0.0)
         self._gram_per_j = grams_per_joule(sample.intensity, sample.pue)
         self._fallback = is_fallback(sample.intensity)
+        self._estimators = {
+            status.info.name
+            for status in sample.sources
+            if status.info.quality == "estimated"
+        }
+        self._has_estimates = False
         self._total_j = 0.0
         self._by_job_j: dict[WorkloadId, float] = {}
         self._power_w: dict[Component, dict[WorkloadId, float]] = {}
@@ -59,11 +72,11 @@ class Booking:
             self._state.windows[component] = window
             return
         self._state.windows.pop(component, None)
-        known = [one.metered for one in settled if one.metered.energy_j is not None]
+        known = [one for one in settled if one.metered.energy_j is not None]
         if not known:
             return
-        energy_j = Joules(sum(one.energy_j or 0.0 for one in known))
-        elapsed_s = Seconds(max(one.elapsed_s for one in known))
+        energy_j = Joules(sum(one.metered.energy_j or 0.0 for one in known))
+        elapsed_s = Seconds(max(one.metered.elapsed_s for one in known))
         if not any(one.metered.unmeasured_s for one in settled):
             busy = None if window.node is None else window.node.utilization
             self._learn(component, energy_j, elapsed_s, busy)
@@ -71,7 +84,11 @@ class Booking:
         divide = attribute_cpu if component == "cpu" else attribute_dram
         policy = self._settings.idle_policy
         self._book(
-            component, energy_j, elapsed_s, divide(energy_j, idle_j, window, policy)
+            component,
+            energy_j,
+            elapsed_s,
+            divide(energy_j, idle_j, window, policy),
+            self._estimated_part(known, energy_j),
         )
 
     def book_gpus(self, settled: list[Settled]) -> None:
@@ -82,7 +99,8 @@ class Booking:
                 waiting = self._waiting_holds(device.name)
                 if waiting is not None:
                     self._state.holds[device.name] = waiting
-        for device, metered in ((one.device.id, one.metered) for one in settled):
+        for one in settled:
+            device, metered = one.device.id, one.metered
             holds = self._waiting_holds(device.name)
             self._state.holds.pop(device.name, None)
             if metered.energy_j is None:
@@ -94,8 +112,25 @@ class Booking:
                 self._learn(key, energy_j, elapsed_s, status.utilization)
             idle_j = self._idle("gpu", device.name).energy_j(energy_j, elapsed_s)
             self._book(
-                "gpu", energy_j, elapsed_s, attribute_gpu(energy_j, idle_j, holds)
+                "gpu",
+                energy_j,
+                elapsed_s,
+                attribute_gpu(energy_j, idle_j, holds),
+                self._estimated_part([one], energy_j),
             )
+
+    def book_gpu_use(self) -> None:
+        """Book who held which GPU since the last tick, and how busy that was.
+
+        A gauge is taken for the whole tick, unless that is longer than any gauge
+        is believed.
+        """
+        ledger = self._state.ledger
+        recent = self._step.elapsed_s <= STALE_AFTER_INTERVALS * self._sample.interval_s
+        for name, window in self._step.holds.items():
+            utilization = self._utilization(name) if recent else None
+            for workload, hold in window.holds.items():
+                ledger.book_gpu_use(workload, hold.share_s, utilization)
 
     def book_platform(self, settled: list[Settled]) -> None:
         """Book what a meter of the whole node shows above the other components.
@@ -115,26 +150,30 @@ class Booking:
             state.platform_power_w = None
         for one in parts:
             if one.metered.energy_j is not None:
-                self._book_platform_energy(one.metered.energy_j, one.metered)
+                self._book_platform_energy(one.metered.energy_j, one)
                 waiting_j += one.metered.energy_j
         for one in meters:
             if one.metered.energy_j is not None:
                 left_j = one.metered.energy_j - waiting_j - state.platform_debt_j
                 state.platform_debt_j = max(0.0, -left_j)
-                self._book_platform_energy(Joules(max(0.0, left_j)), one.metered)
+                self._book_platform_energy(Joules(max(0.0, left_j)), one)
 
-    def _book_platform_energy(self, energy_j: Joules, metered: Metered) -> None:
+    def _book_platform_energy(self, energy_j: Joules, one: Settled) -> None:
         state = self._state
-        if metered.elapsed_s > 0:
+        elapsed_s = one.metered.elapsed_s
+        if elapsed_s > 0:
             before_w = state.platform_power_w or 0.0
-            state.platform_power_w = Watts(before_w + energy_j / metered.elapsed_s)
+            state.platform_power_w = Watts(before_w + energy_j / elapsed_s)
+        # A measured whole minus an estimated part is no measurement.
+        subtracted = one.device.scope == "node" and self._has_estimates
+        estimated = subtracted or one.device.source in self._estimators
         parts = attribute_platform(
             energy_j,
             self._by_job_j,
             Joules(self._total_j),
             self._settings.platform_policy,
         )
-        self._book("platform", energy_j, metered.elapsed_s, parts)
+        self._book("platform", energy_j, elapsed_s, parts, float(estimated))
 
     def set_job_power(self) -> None:
         """Set the power of all jobs in those components that had energy."""
@@ -144,6 +183,8 @@ class Booking:
             index = COMPONENT_INDEX[component]
             for workload in current:
                 jobs[workload].power_w[index] = power_w.get(workload)
+        for workload in current:
+            jobs[workload].note_peak()
         if not self._step.holds_known:
             for workload, job in jobs.items():
                 if workload not in current:
@@ -155,7 +196,9 @@ class Booking:
         energy_j: Joules,
         elapsed_s: Seconds,
         parts: Attribution,
+        estimated: float,
     ) -> None:
+        self._has_estimates |= estimated > 0
         ledger = self._state.ledger
         ledger.book_component(
             component, energy_j, self._gram_per_j, fallback=self._fallback
@@ -169,7 +212,15 @@ class Booking:
                 # The energy waited so long that the job is forgotten.
                 ledger.book_unattributed(component, {"unknown": part_j})
                 continue
-            ledger.book_job(workload, component, part_j, self._gram_per_j, now_s)
+            ledger.book_job(
+                workload,
+                component,
+                part_j,
+                self._gram_per_j,
+                now_s,
+                estimated=estimated,
+                fallback=self._fallback,
+            )
             self._by_job_j[workload] = self._by_job_j.get(workload, 0.0) + part_j
             if elapsed_s > 0:
                 watts = part_j / elapsed_s
@@ -188,6 +239,26 @@ class Booking:
         now = self._step.holds.get(name) or HoldWindow(elapsed_s, 0.0, {})
         waiting = self._state.holds.get(name)
         return now if waiting is None else waiting.then(now)
+
+    def _estimated_part(self, settled: list[Settled], energy_j: Joules) -> float:
+        """How much of an energy comes from sources that estimate, 0..1."""
+        if not self._estimators or energy_j <= 0:
+            return 0.0
+        estimated_j = sum(
+            one.metered.energy_j or 0.0
+            for one in settled
+            if one.device.source in self._estimators
+        )
+        return estimated_j / energy_j
+
+    def _utilization(self, name: str) -> Ratio | None:
+        """How busy a GPU says it is in this tick."""
+        device = DeviceId("gpu", name)
+        account = self._state.ledger.devices.get(device)
+        status = self._state.gpus.get(device)
+        if account is None or status is None or account.seen_s < self._sample.time_s:
+            return None
+        return status.utilization
 
     def _idle(self, component: Component, name: str = "") -> Idle:
         """Return and remember the idle power of a component, or of one GPU."""

@@ -21,7 +21,7 @@ from exporter.pipeline.state import EngineState
 
 _log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _MAX_BYTES = 64 * 2**20
 
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

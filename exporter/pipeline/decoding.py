@@ -19,6 +19,7 @@ from exporter.core.model import (
     COMPONENTS,
     Component,
     GpuHold,
+    GpuUse,
     NodeUsage,
     WorkloadId,
     WorkloadLabels,
@@ -115,9 +116,9 @@ def _ledger(data: Mapping[str, Any]) -> Ledger:
 
 def _job(row: object) -> JobAccount:
     workload, labels, created, first_seen, exported, energy, *rest = fields(
-        row, "lLnnblnnNNN"
+        row, "lLnnblnnNNNnnNL"
     )
-    emissions, cpu, start, ended, end = rest
+    emissions, cpu, start, ended, end, estimated, fallback, peak, gpu_use = rest
     return JobAccount(
         WorkloadId(*fields(workload, "tt")),
         created_unix_s=created,
@@ -130,11 +131,17 @@ def _job(row: object) -> JobAccount:
         start_unix_s=start,
         ended_s=ended,
         ended_unix_s=end,
+        estimated_j=estimated,
+        fallback_g=fallback,
+        peak_power_w=peak,
+        gpu_use=None if gpu_use is None else GpuUse(*fields(gpu_use, "nnnn")),
     )
 
 
 def _scheduler(row: object) -> tuple[str, SchedulerMemory]:
-    name, time_s, usages, group_of, group_cpu_s, last = fields(row, "tnllll")
+    name, time_s, usages, group_of, group_cpu_s, last, uncounted = fields(
+        row, "tnlllll"
+    )
     decoded = [_usage(usage) for usage in usages]
     return name, SchedulerMemory(
         time_s=time_s,
@@ -142,6 +149,7 @@ def _scheduler(row: object) -> tuple[str, SchedulerMemory]:
         group_of={w: group for w, (group,) in _by_workload(group_of, "t")},
         group_cpu_s={one[0]: one[1] for one in (fields(o, "tn") for o in group_cpu_s)},
         last_cpu_s={w: seconds for w, (seconds,) in _by_workload(last, "n")},
+        uncounted=frozenset(w for w, _ in _by_workload(uncounted, "")),
     )
 
 

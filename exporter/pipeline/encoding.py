@@ -99,6 +99,7 @@ def _encode_scheduler(name: str, memory: SchedulerMemory) -> Row:
         [[*workload, group] for workload, group in memory.group_of.items()],
         list(memory.group_cpu_s.items()),
         [[*workload, seconds] for workload, seconds in memory.last_cpu_s.items()],
+        list(memory.uncounted),
     ]
 
 
@@ -143,4 +144,8 @@ def _encode_job(job: JobAccount) -> Row:
         job.start_unix_s,
         job.ended_s,
         job.ended_unix_s,
+        job.estimated_j,
+        job.fallback_g,
+        job.peak_power_w,
+        job.gpu_use,
     ]

@@ -11,7 +11,7 @@ import logging
 
 from exporter.core.interval import UsageStep
 from exporter.core.metering import Meter, Metered
-from exporter.core.model import Component, DeviceId, Reading, Sample
+from exporter.core.model import Component, DeviceId, Reading, Sample, WorkloadId
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio
 from exporter.pipeline.booking import Booking, Settled
@@ -31,13 +31,20 @@ _EVENT_TEXT = {
 
 
 class Engine:
-    """One ``fold`` a tick."""
+    """One ``fold`` a tick.
+
+    Attributes:
+        settings: what the operator decided; may be exchanged between two ticks.
+        state: what it remembers.
+        ended: the workloads that the last ``fold`` found gone.
+    """
 
     def __init__(
         self, settings: EngineSettings, state: EngineState | None = None
     ) -> None:
         self.settings = settings
         self.state = state if state is not None else EngineState()
+        self.ended: frozenset[WorkloadId] = frozenset()
         self._noted: dict[DeviceId, tuple[str, float]] = {}
 
     def fold(self, sample: Sample) -> Snapshot:
@@ -55,9 +62,11 @@ class Engine:
         booking.book_usage_component("cpu", settled.get("cpu", []))
         booking.book_usage_component("dram", settled.get("dram", []))
         booking.book_gpus(settled.get("gpu", []))
+        booking.book_gpu_use()
         booking.book_platform(settled.get("platform", []))
         booking.set_job_power()
 
+        self.ended = step.ended
         ledger.end_jobs(step.ended, now_s, unix_s)
         ledger.freeze_labels(now_s, self.settings.max_jobs)
         forgotten = ledger.forget_jobs(now_s, self.settings.ended_jobs_s)

@@ -181,6 +181,10 @@ def _job_totals(
         memory_bytes=running.memory_bytes if running is not None else None,
         start_unix_s=None if job.start_unix_s is None else Seconds(job.start_unix_s),
         end_unix_s=None if job.ended_unix_s is None else Seconds(job.ended_unix_s),
+        estimated_j=Joules(job.estimated_j),
+        fallback_g=Grams(job.fallback_g),
+        peak_power_w=None if job.peak_power_w is None else Watts(job.peak_power_w),
+        gpu_use=job.gpu_use,
     )
 
 

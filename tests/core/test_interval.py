@@ -234,6 +234,17 @@ def test_after_a_minute_nobody_knows_who_is_running() -> None:
     assert not step.holds_known
 
 
+def test_a_job_that_had_ended_before_an_outage_is_not_held() -> None:
+    """It was named once more, without a counter, and is gone."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 1.0), usage("b", 1.0)))
+    tick(tracker, 1.0, jobs(usage("a", None), usage("b", 2.0)))
+
+    step = tick(tracker, 2.0, sources=(failing(),))
+
+    assert step.current.keys() == {B}
+
+
 def test_cpu_time_of_an_outage_is_told_when_it_is_over() -> None:
     """The counter has gone on; the job is charged for its whole CPU time."""
     tracker = UsageTracker()
@@ -412,6 +423,19 @@ def test_holds_of_a_gpu_are_an_integral_as_well() -> None:
 
     holds = {A: Hold(0.5, 1.0), B: Hold(1.0, None)}
     assert step.holds == {"GPU-0": HoldWindow(2.0, 2.0, holds)}
+
+
+def test_a_job_may_hold_several_instances_of_one_gpu() -> None:
+    """MIG: two of seven slices and one more; both count."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs())
+    slices = (hold(share=2 / 7, activity=0.2), hold(share=1 / 7, activity=0.1))
+
+    step = tick(tracker, 1.0, jobs(usage("a", 0.0, gpus=slices)))
+
+    (held,) = step.holds["GPU-0"].holds.values()
+    assert held.share_s == pytest.approx(3 / 7)
+    assert held.activity_s == pytest.approx(0.3)
 
 
 # --- properties -------------------------------------------------------------

@@ -102,11 +102,11 @@ class LivingJob:
     labels: WorkloadLabels | None = None
     cpu_s: float = 0.0
 
-    def usage(self, key: str) -> WorkloadUsage:
+    def usage(self, key: str, *, ended: bool = False) -> WorkloadUsage:
         """Return what a scheduler's source would read of it."""
         return usage(
             key,
-            self.cpu_s,
+            None if ended else self.cpu_s,
             cpus=self.cpus,
             memory_bytes=2**30,
             reserved_memory_bytes=2**31,
@@ -117,7 +117,11 @@ class LivingJob:
 
 @dataclass
 class Life:
-    """A node with devices and jobs, and the engine that counts what they use."""
+    """A node with devices and jobs, and the engine that counts what they use.
+
+    Where ``reports_ended`` the scheduler's source names a job once more after its
+    end, without a counter; else it just is not there any longer.
+    """
 
     devices: list[PlayedDevice]
     settings: EngineSettings = field(default_factory=EngineSettings)
@@ -125,10 +129,12 @@ class Life:
     intensity: Intensity = GREEN
     pue: float = 1.25
     jobs: dict[str, LivingJob] = field(default_factory=dict)
+    reports_ended: bool = False
     node_readable: bool = True
     jobs_readable: bool = True
     _busy_s: float = 7e5
     _group_s: float = 3e5
+    _ended: dict[str, LivingJob] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.settings)
@@ -143,6 +149,12 @@ class Life:
         """Start a job whose labels are known."""
         self.jobs[key] = LivingJob(cpus, gpus, labels(key))
 
+    def end(self, key: str) -> None:
+        """End a job, if it is there."""
+        job = self.jobs.pop(key, None)
+        if job is not None and self.reports_ended:
+            self._ended[key] = job
+
     def pass_s(self, seconds: float) -> None:
         """Let everything go on as it is."""
         self.now_s += seconds
@@ -156,10 +168,12 @@ class Life:
 
     def sample(self) -> Sample:
         """Return what the sources show now."""
+        ended = {k: job for k, job in self._ended.items() if k not in self.jobs}
         running = jobs(
             *(job.usage(key) for key, job in self.jobs.items()),
+            *(job.usage(key, ended=True) for key, job in ended.items()),
             group_cpu_s=self._group_s,
-            members=[job_id(key) for key in self.jobs],
+            members=[job_id(key) for key in (*self.jobs, *ended)],
         )
         readable = self.jobs_readable
         return sample(
@@ -181,6 +195,8 @@ class Life:
         for played in self.devices:
             if played.readable:
                 played.remember()
+        if self.jobs_readable:
+            self._ended.clear()
         self._checkpoint = json.dumps(encode(self.engine.state))
         return snapshot
 

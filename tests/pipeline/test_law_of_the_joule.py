@@ -55,6 +55,7 @@ class LifeOfANode(RuleBasedStateMachine):
         ended_jobs_s=st.sampled_from([0.5, 600.0]),
         range_j=st.sampled_from([3_000, 262_143, 10**9]),
         labels_known=st.booleans(),
+        reports_ended=st.booleans(),
     )
     def boot(
         self,
@@ -65,6 +66,7 @@ class LifeOfANode(RuleBasedStateMachine):
         ended_jobs_s: float,
         range_j: int,
         labels_known: bool,
+        reports_ended: bool,
     ) -> None:
         """Start the daemon on a node that has been up for long."""
         idle: tuple[tuple[Component, Watts], ...] = ()
@@ -80,6 +82,7 @@ class LifeOfANode(RuleBasedStateMachine):
                 PlayedDevice(node_meter(), 900.0),
             ],
             EngineSettings(policy, "proportional", idle, max_jobs, ended_jobs_s),
+            reports_ended=reports_ended,
         )
         self.labels_known = labels_known
         self.counter_restarted = False
@@ -118,7 +121,7 @@ class LifeOfANode(RuleBasedStateMachine):
     def a_job_ends(self, key: str, seconds: float) -> None:
         """At a tick, or between two."""
         self.life.pass_s(seconds)
-        self.life.jobs.pop(key, None)
+        self.life.end(key)
 
     @rule(which=st.integers(0, 5))
     def a_sensor_fails_or_comes_back(self, which: int) -> None:

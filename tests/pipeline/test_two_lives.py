@@ -57,7 +57,7 @@ def live(
         if step.starts is not None and step.starts not in life.jobs:
             life.start(step.starts, 1.5, hold(share=0.25))
         if step.ends is not None:
-            life.jobs.pop(step.ends, None)
+            life.end(step.ends)
         if number in restarts:
             life.restart()
         snapshot = life.tick(step.seconds)

@@ -1,0 +1,284 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.core.model import Sample
+from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
+from exporter.pipeline.decoding import decode
+from exporter.pipeline.encoding import encode
+from exporter.pipeline.engine import Engine
+from exporter.pipeline.state import EngineSettings, EngineState
+from tests.fakes.life import Life, LivingJob, PlayedDevice
+from tests.fakes.node import cpu, gpu, hold, job_id, labels, node_meter
+
+BOOT = "4b0c7f5e-boot"
+
+
+def lived(*, silent: frozenset[int] = frozenset(), ticks: int = 8) -> Life:
+    """Return a node after some ticks in which much was remembered.
+
+    Args:
+        silent: ticks in which nothing but the node could be read.
+        ticks: how many there were.
+    """
+    devices = [PlayedDevice(cpu(), 100.0), PlayedDevice(gpu(), 300.0)]
+    life = Life([*devices, PlayedDevice(node_meter(), 700.0)], reports_ended=True)
+    life.tick()
+    for tick in range(ticks):
+        if tick % 4 == 0:
+            life.start(str(tick), 1.0, hold(share=0.5, activity=0.25))
+        if tick % 4 == 1:
+            life.jobs[f"unnamed {tick}"] = LivingJob(0.5)
+        if tick % 4 == 3:
+            life.end(str(tick - 3))
+        for played in devices:
+            played.readable = tick not in silent
+        life.jobs_readable = tick not in silent
+        life.tick()
+    return life
+
+
+def stored(state: EngineState) -> Any:  # noqa: ANN401 - JSON
+    """Return what a checkpoint of a state holds."""
+    return json.loads(json.dumps(encode(state)))
+
+
+# --- there and back ---------------------------------------------------------
+
+
+@given(silent=st.frozensets(st.integers(0, 20)), ticks=st.integers(0, 20))
+def test_a_state_survives_the_way_through_json(
+    silent: frozenset[int], ticks: int
+) -> None:
+    """Encoded, written, read, decoded and encoded again, it is the same."""
+    state = lived(silent=silent, ticks=ticks).state
+
+    again = decode(stored(state))
+
+    assert stored(again) == stored(state)
+    assert again.meters == state.meters
+    assert again.usage == state.usage
+    assert again.windows == state.windows
+    assert again.holds == state.holds
+    assert again.ledger.devices == state.ledger.devices
+    assert again.ledger.tenants == state.ledger.tenants
+
+
+def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
+    """In the same boot."""
+    state = lived().state
+    Checkpoint(tmp_path, BOOT).save(state)
+
+    loaded = Checkpoint(tmp_path, BOOT).load()
+
+    assert loaded is not None
+    assert stored(loaded) == stored(state)
+
+
+def test_names_in_any_script_survive(tmp_path: Path) -> None:
+    """Also what is no valid text at all, as a file name may be."""
+    life = lived()
+    life.jobs["名\udcff"] = LivingJob(1.0, labels=labels("名\udcff", user="Zoë\n"))
+    life.tick()
+    Checkpoint(tmp_path, BOOT).save(life.state)
+
+    loaded = Checkpoint(tmp_path, BOOT).load()
+
+    assert loaded is not None
+    account = loaded.ledger.jobs[job_id("名\udcff")]
+    assert account.labels == labels("名\udcff", user="Zoë\n")
+
+
+def test_only_root_may_read_a_checkpoint(tmp_path: Path) -> None:
+    """It tells who runs what."""
+    Checkpoint(tmp_path, BOOT).save(EngineState())
+
+    assert (tmp_path / "checkpoint").stat().st_mode & 0o777 == 0o600
+
+
+# --- files that cannot be used ----------------------------------------------
+
+
+def test_without_a_file_everything_starts_from_zero(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first start after a boot is nothing to report."""
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert not caplog.records
+
+
+def test_a_checkpoint_of_another_boot_is_none(tmp_path: Path) -> None:
+    """Rule 7: hardware counters have restarted, and so do ours."""
+    Checkpoint(tmp_path, "an earlier boot").save(lived().state)
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert (tmp_path / "checkpoint").exists()
+
+
+UNUSABLE = [
+    b"",
+    b"{",
+    b"[]",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"boot_id": "4b0c7f5e-boot", "version": 1}',
+    b'{"boot_id": "4b0c7f5e-boot", "version": 99}',
+    b'{"boot_id": "4b0c7f5e-boot"}',
+]
+
+
+@pytest.mark.parametrize("content", UNUSABLE, ids=range(len(UNUSABLE)))
+def test_an_unusable_file_is_set_aside_and_never_deleted(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody may want to know what happened; the daemon starts all the same."""
+    (tmp_path / "checkpoint").write_bytes(content)
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+
+    assert (tmp_path / "checkpoint.unusable").read_bytes() == content
+    assert not (tmp_path / "checkpoint").exists()
+    assert "counters start from 0" in caplog.text
+
+
+def test_a_file_of_absurd_size_is_not_read_whole(tmp_path: Path) -> None:
+    """Every input has a bound."""
+    with (tmp_path / "checkpoint").open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert (tmp_path / "checkpoint.unusable").exists()
+
+
+def test_a_directory_in_its_place_is_set_aside(tmp_path: Path) -> None:
+    """An unreadable file, in a form that root cannot read either."""
+    (tmp_path / "checkpoint").mkdir()
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert (tmp_path / "checkpoint.unusable").is_dir()
+
+
+def test_what_cannot_be_set_aside_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next save replaces it."""
+    (tmp_path / "checkpoint").write_bytes(b"{")
+    (tmp_path / "checkpoint.unusable").mkdir()
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert "cannot set the checkpoint aside" in caplog.text
+
+
+def all_places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
+    """Return the path to each value inside a JSON value."""
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [here, *(p for key, one in inside for p in all_places(one, (*here, key)))]
+
+
+def put(value: Any, place: tuple[Any, ...], other: object) -> None:  # noqa: ANN401 - JSON
+    """Replace the value at a place inside a JSON value."""
+    *way, last = place
+    for key in way:
+        value = value[key]
+    value[last] = other
+
+
+def two_samples(life: Life) -> list[Sample]:
+    """Return what is read in the next two ticks."""
+    samples = []
+    for _ in range(2):
+        life.pass_s(1.0)
+        samples.append(life.sample())
+    return samples
+
+
+SILENT = lived(silent=frozenset({5, 6, 7}))
+SILENT_TEXT = json.dumps(encode(SILENT.state))
+PLACES = all_places(json.loads(SILENT_TEXT))[1:]
+NEXT = two_samples(SILENT)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    place=st.sampled_from(PLACES),
+    other=JSON_VALUES | st.sampled_from([-1, 0, 10**400, 1e308, "cpu"]),
+)
+def test_a_spoilt_state_is_refused_or_can_be_gone_on_from(
+    place: tuple[Any, ...], other: object
+) -> None:
+    """Never a daemon that fails in its first tick, at each start anew."""
+    data = json.loads(SILENT_TEXT)
+    put(data, place, other)
+
+    try:
+        state = decode(data)
+    except (KeyError, TypeError, ValueError):
+        return
+
+    engine = Engine(EngineSettings(), state)
+    for one in NEXT:
+        engine.fold(one)
+    stored(engine.state)
+
+
+def test_parts_that_contradict_each_other_are_refused() -> None:
+    """A meter without an account, a usage without one."""
+    without_device = stored(lived().state)
+    without_device["devices"].pop()
+    without_job = stored(lived().state)
+    without_job["jobs"] = []
+
+    with pytest.raises(ValueError, match="has a meter and no account"):
+        decode(without_device)
+    with pytest.raises(ValueError, match="has a usage and no account"):
+        decode(without_job)
+
+
+# --- files that cannot be written -------------------------------------------
+
+
+def test_a_failure_to_write_is_told_once_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full tmpfs costs the memory of a crash, not the daemon."""
+    caplog.set_level("INFO")
+    run_dir = tmp_path / "run"
+    checkpoint = Checkpoint(run_dir, BOOT)
+
+    checkpoint.save(EngineState())
+    checkpoint.save(EngineState())
+    failed = checkpoint.error
+    run_dir.mkdir()
+    checkpoint.save(EngineState())
+
+    assert "No such file" in failed
+    assert checkpoint.error == ""
+    assert caplog.text.count("cannot write checkpoint") == 1
+    assert caplog.text.count("written again") == 1
+    assert Checkpoint(run_dir, BOOT).load() is not None
+
+
+def test_the_boot_id_is_the_kernels(tmp_path: Path) -> None:
+    """It tells a restart of the daemon from one of the machine."""
+    boot_id = tmp_path / "sys/kernel/random/boot_id"
+    boot_id.parent.mkdir(parents=True)
+    boot_id.write_text(f"{BOOT}\n", encoding="ascii")
+
+    assert read_boot_id(tmp_path) == BOOT

@@ -1,0 +1,380 @@
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from exporter.core.errors import SourceAbsentError, SourceError, SourceFaultyError
+from exporter.core.model import Reading, Sample, SourceInfo
+from exporter.core.ports import PowerDriver, PowerSource, WorkloadSource
+from exporter.core.units import GramsPerKwh, Seconds
+from exporter.pipeline.sampler import Clock, Sampler, Sources
+from tests.fakes.node import GREEN, cpu, gpu
+from tests.fakes.sources import (
+    FakeIntensity,
+    FakeJob,
+    FakeNode,
+    FakePower,
+    FakeWorkloads,
+)
+from tests.fakes.waiting import wait_until
+
+LONG_S = 60.0
+
+
+def power(name: str = "rapl") -> FakePower:
+    """Return a package of 100 W."""
+    return FakePower(name, time.monotonic, {cpu(name): 100.0})
+
+
+@dataclass
+class HangingPower(FakePower):
+    """Hangs in each reading until ``gate`` is opened."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def read(self) -> tuple[Reading, ...]:
+        """Read, once the gate is open."""
+        self.gate.wait(LONG_S)
+        return super().read()
+
+
+@dataclass
+class FakeDriver:
+    """A driver whose devices a test plugs in and out."""
+
+    devices: tuple[PowerSource, ...] = ()
+    failure: SourceError | None = None
+    restart_needed: bool = False
+    closed: bool = False
+
+    @property
+    def info(self) -> SourceInfo:
+        """A driver of GPUs."""
+        return SourceInfo("driver", "gpu", "none", "none", "device")
+
+    def read(self) -> tuple[Reading, ...]:
+        """Keep the driver in order."""
+        if self.failure is not None:
+            raise self.failure
+        return ()
+
+    def members(self) -> tuple[PowerSource, ...]:
+        """Return the devices there are."""
+        return self.devices
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+@contextmanager
+def sampling(
+    *sources: PowerSource,
+    drivers: tuple[PowerDriver, ...] = (),
+    workloads: tuple[WorkloadSource, ...] = (),
+    node: FakeNode | None = None,
+    deadline_s: float = LONG_S,
+) -> Iterator[Sampler]:
+    """Run a sampler, and close it whatever happens."""
+    sampler = Sampler(
+        Sources(
+            sources,
+            drivers,
+            FakeNode(time.monotonic) if node is None else node,
+            workloads,
+            FakeIntensity(),
+        ),
+        interval_s=Seconds(1.0),
+        deadline_s=Seconds(deadline_s),
+        pue=1.3,
+    )
+    try:
+        yield sampler
+    finally:
+        for source in sources:
+            if isinstance(source, HangingPower):
+                source.gate.set()
+        sampler.close()
+
+
+def devices(sample: Sample) -> list[str]:
+    """Return the names of the devices that were read."""
+    return [reading.device.id.name for reading in sample.readings]
+
+
+def status(sample: Sample) -> dict[str, str]:
+    """Return the reason why each source is down, "" if it is up."""
+    return {one.info.name: one.reason for one in sample.sources}
+
+
+# --- one sample -------------------------------------------------------------
+
+
+def test_a_sample_holds_what_all_sources_read() -> None:
+    """And the figures that are in force."""
+    jobs = FakeWorkloads(time.monotonic, (FakeJob("1"),))
+    with sampling(power("a"), power("b"), workloads=(jobs,)) as sampler:
+        before_s = time.monotonic()
+        sample = sampler.sample(missed_ticks=7)
+
+    assert devices(sample) == ["a", "b"]
+    assert sample.node is not None
+    assert [one.workload.key for one in sample.workloads[0].usages] == ["1"]
+    assert before_s <= sample.time_s <= sample.readings[0].time_s
+    assert sample.intensity == GREEN
+    assert sample.pue == 1.3
+    assert sample.interval_s == 1.0
+    assert sample.missed_ticks == 7
+    assert sample.duration_s >= 0
+    assert status(sample) == {"node": "", "fake slurm": "", "a": "", "b": ""}
+
+
+def test_the_clocks_are_those_that_were_handed_in() -> None:
+    """So a test or a simulation knows the time of a sample."""
+    sampler = Sampler(
+        Sources((), (), FakeNode(lambda: 5.0), (), FakeIntensity()),
+        interval_s=Seconds(1.0),
+        deadline_s=Seconds(LONG_S),
+        pue=1.0,
+        clock=Clock(monotonic=lambda: 50.0, wall=lambda: 1e9),
+    )
+
+    sample = sampler.sample()
+    sampler.close()
+
+    assert (sample.time_s, sample.unix_s, sample.duration_s) == (50.0, 1e9, 0.0)
+
+
+def test_intensity_and_pue_may_be_exchanged_between_two_samples() -> None:
+    """A reload needs no restart."""
+    with sampling() as sampler:
+        sampler.sample()
+        sampler.intensity = FakeIntensity(replace(GREEN, value=GramsPerKwh(7.0)))
+        sampler.pue = 1.1
+        sample = sampler.sample()
+
+    assert sample.intensity.value == 7.0
+    assert sample.pue == 1.1
+
+
+# --- sources that fail ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "failure", [SourceFaultyError("x"), OSError("x"), RuntimeError("x"), KeyError("x")]
+)
+def test_a_source_that_fails_takes_nothing_from_its_siblings(
+    failure: Exception,
+) -> None:
+    """Rule 5: it is missing, the others are there."""
+    broken = replace(power("b"), failure=failure)
+    with sampling(power("a"), broken, power("c")) as sampler:
+        sample = sampler.sample()
+
+    assert devices(sample) == ["a", "c"]
+    assert status(sample)["b"] == "faulty"
+
+
+def test_a_node_and_a_scheduler_may_fail_too() -> None:
+    """Then nobody knows who is running, and energy is measured all the same."""
+    node = FakeNode(time.monotonic, failure=SourceFaultyError("no /proc/stat"))
+    jobs = FakeWorkloads(time.monotonic, (), failure=SourceFaultyError("no cgroups"))
+    with sampling(power(), node=node, workloads=(jobs,)) as sampler:
+        sample = sampler.sample()
+
+    assert sample.node is None
+    assert sample.workloads == ()
+    assert devices(sample) == ["rapl"]
+    assert status(sample) == {"node": "faulty", "fake slurm": "faulty", "rapl": ""}
+
+
+def test_a_source_that_hangs_delays_nobody_beyond_the_deadline() -> None:
+    """Rule 5: the sample comes without it, and with it when it is back."""
+    hanging = HangingPower("hanging", time.monotonic, {cpu("hanging"): 100.0})
+    with sampling(power("a"), hanging, power("c"), deadline_s=1.0) as sampler:
+        hung = sampler.sample()
+        others_answer = {"node": "", "a": "", "hanging": "timeout", "c": ""}
+        wait_until(
+            lambda: status(sampler.sample()) == others_answer, "others answer", LONG_S
+        )
+        hanging.gate.set()
+        wait_until(
+            lambda: devices(sampler.sample()) == ["a", "hanging", "c"],
+            "it is back",
+            LONG_S,
+        )
+
+    assert "hanging" not in devices(hung)
+    assert status(hung)["hanging"] == "timeout"
+
+
+# --- drivers ----------------------------------------------------------------
+
+
+def test_devices_of_a_driver_are_read_from_the_next_sample_on() -> None:
+    """Each by a worker of its own."""
+    driver = FakeDriver((power("gpu 0"), power("gpu 1")))
+    with sampling(drivers=(driver,)) as sampler:
+        first = sampler.sample()
+        second = sampler.sample()
+
+    assert devices(first) == []
+    assert devices(second) == ["gpu 0", "gpu 1"]
+    assert status(second) == {"node": "", "driver": "", "gpu 0": "", "gpu 1": ""}
+
+
+def test_a_device_that_leaves_takes_its_status_along() -> None:
+    """A GPU that was taken out is not one that fails."""
+    leaving, staying = power("gpu 0"), power("gpu 1")
+    driver = FakeDriver((leaving, staying))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        driver.devices = (staying,)
+        sampler.sample()
+        last = sampler.sample()
+
+    assert devices(last) == ["gpu 1"]
+    assert "gpu 0" not in status(last)
+    assert leaving.closed
+
+
+def test_a_device_that_is_found_anew_replaces_the_old_one() -> None:
+    """After a reset the driver has another handle for the same GPU."""
+    old, new = power("gpu 0"), power("gpu 0")
+    driver = FakeDriver((old,))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        driver.devices = (new,)
+        sampler.sample()
+        last = sampler.sample()
+        new_is_open = not new.closed
+
+    assert devices(last) == ["gpu 0"]
+    assert old.closed
+    assert new_is_open
+
+
+def test_devices_that_stay_keep_their_workers() -> None:
+    """A driver that lists its devices anew costs no thread."""
+    staying = power("gpu 0")
+    driver = FakeDriver((staying,))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        threads = set(threading.enumerate())
+        driver.devices = (staying,)
+        sampler.sample()
+        sampler.sample()
+
+        assert set(threading.enumerate()) == threads
+        assert not staying.closed
+
+
+def test_a_driver_that_fails_does_not_hide_its_devices() -> None:
+    """They are read on as long as it names them."""
+    driver = FakeDriver((FakePower("gpu 0", time.monotonic, {gpu(): 300.0}),))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        driver.failure = SourceFaultyError("no list")
+        sample = sampler.sample()
+
+    assert devices(sample) == ["GPU-0"]
+    assert status(sample)["driver"] == "faulty"
+
+
+# --- what is told -----------------------------------------------------------
+
+
+def test_changes_are_told_and_ticks_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    """A source that fails for an hour is one line and a metric."""
+    caplog.set_level(logging.INFO)
+    source = power()
+    with sampling(source) as sampler:
+        for failure in (None, None, OSError("gone"), OSError("gone"), None):
+            source.failure = failure
+            sampler.sample()
+
+    told = [
+        (record.levelname, record.message)
+        for record in caplog.records
+        if record.__dict__["source"] == "rapl"
+    ]
+    assert told == [
+        ("INFO", "source up"),
+        ("WARNING", "source down: OSError: gone"),
+        ("INFO", "source up"),
+    ]
+
+
+def test_absence_is_no_warning_unless_it_was_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Most machines lack most sensors; but one that goes away is noteworthy."""
+    caplog.set_level(logging.INFO)
+    absent = replace(power("never"), failure=SourceAbsentError("no sensor"))
+    leaving = power("leaving")
+    with sampling(absent, leaving) as sampler:
+        sampler.sample()
+        leaving.failure = SourceAbsentError("unplugged")
+        sampler.sample()
+
+    levels = {
+        (record.__dict__["source"], record.message): record.levelname
+        for record in caplog.records
+    }
+    assert levels["never", "source absent: no sensor"] == "INFO"
+    assert levels["leaving", "source down: unplugged"] == "WARNING"
+
+
+# --- the end ----------------------------------------------------------------
+
+
+def test_closing_closes_every_source() -> None:
+    """Also those that a driver has found."""
+    member, source = power("gpu 0"), power()
+    driver = FakeDriver((member,))
+    jobs = FakeWorkloads(time.monotonic, ())
+    with sampling(source, drivers=(driver,), workloads=(jobs,)) as sampler:
+        sampler.sample()
+
+    assert all(one.closed for one in (member, source, driver, jobs))
+
+
+def test_closing_waits_for_no_source_that_hangs() -> None:
+    """It is closed when its call returns; the others are at once."""
+    hanging = HangingPower("hanging", time.monotonic, {cpu(): 100.0})
+    other = power("other")
+    with sampling(hanging, other, deadline_s=0.5) as sampler:
+        sampler.sample()
+
+        sampler.close()
+
+        assert other.closed
+        assert not hanging.closed
+        hanging.gate.set()
+        wait_until(lambda: hanging.closed, "it is closed", LONG_S)
+
+
+def test_errors_are_counted_where_the_engine_remembers_them() -> None:
+    """By source and reason; a device that comes back goes on counting."""
+    errors = {"rapl": {"faulty": 7}, "gone": {"denied": 1}}
+    source = replace(power(), failure=SourceFaultyError("x"))
+    sampler = Sampler(
+        Sources((source,), (), FakeNode(time.monotonic), (), FakeIntensity()),
+        interval_s=Seconds(1.0),
+        deadline_s=Seconds(LONG_S),
+        pue=1.0,
+        errors=errors,
+    )
+
+    sampler.sample()
+    sampler.close()
+
+    assert errors["rapl"] == {"faulty": 8}
+    assert errors["gone"] == {"denied": 1}
