@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.core.interval import SchedulerMemory
-from exporter.core.ledger import JobAccount
+from exporter.core.ledger import JobAccount, Ledger
 from exporter.core.metering import Meter
 from exporter.core.model import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage
 from exporter.core.windows import Hold, Usage
@@ -27,7 +27,7 @@ def encode(state: EngineState) -> dict[str, Any]:
         ],
         "tracker": [tracker.time_s, _encode_node(tracker.node)],
         "schedulers": [
-            _encode_scheduler(name, memory)
+            _encode_scheduler(name, memory, ledger)
             for name, memory in tracker.schedulers.items()
         ],
         "windows": [
@@ -91,11 +91,14 @@ def _encode_node(node: NodeUsage | None) -> Row | None:
     ]
 
 
-def _encode_scheduler(name: str, memory: SchedulerMemory) -> Row:
+def _encode_scheduler(name: str, memory: SchedulerMemory, ledger: Ledger) -> Row:
     return [
         name,
         memory.time_s,
-        [_encode_usage(usage) for usage in memory.usages.values()],
+        [
+            _encode_usage(usage, ledger.jobs[workload])
+            for workload, usage in memory.usages.items()
+        ],
         [[*workload, group] for workload, group in memory.group_of.items()],
         list(memory.group_cpu_s.items()),
         [[*workload, seconds] for workload, seconds in memory.last_cpu_s.items()],
@@ -103,7 +106,9 @@ def _encode_scheduler(name: str, memory: SchedulerMemory) -> Row:
     ]
 
 
-def _encode_usage(usage: WorkloadUsage) -> Row:
+def _encode_usage(usage: WorkloadUsage, job: JobAccount) -> Row:
+    # Labels that are frozen are written with the job.
+    labels = usage.labels if job.labels is None else None
     return [
         usage.workload,
         usage.cpu_s,
@@ -111,7 +116,7 @@ def _encode_usage(usage: WorkloadUsage) -> Row:
         usage.reserved_cpus,
         usage.reserved_memory_bytes,
         [[hold.device, hold.share, hold.activity] for hold in usage.gpus],
-        _encode_labels(usage.labels),
+        _encode_labels(labels),
         usage.start_unix_s,
         usage.time_limit_s,
     ]

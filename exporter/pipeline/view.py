@@ -38,6 +38,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
     """
     ledger = state.ledger
     present = _present_devices(sample, ledger)
+    gpus = {d: state.gpus[d] for d, _ in present if d in state.gpus}
     power_w = _component_power(state, present)
     known_w = [watts for watts in power_w.values() if watts is not None]
     return Snapshot(
@@ -53,7 +54,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
             if c in ledger.components
         ),
         devices=tuple(
-            _device_totals(device, account, state.gpus.get(device))
+            _device_totals(device, account, gpus.get(device))
             for device, account in present
         ),
         unattributed=tuple(
@@ -63,7 +64,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
         idle=_idle_power(state, present),
         cpu_busy=busy,
         jobs=tuple(
-            _job_totals(job, job.labels, power_w, state.gpus)
+            _job_totals(job, job.labels, power_w, gpus)
             for job in ledger.jobs.values()
             if job.exported and job.labels is not None
         ),
@@ -163,16 +164,21 @@ def _job_totals(
         workload=job.workload,
         labels=labels,
         created_unix_s=Seconds(job.created_unix_s),
+        # Lists are quicker than generators, and there are many jobs.
         energy_j=tuple(
-            (component, Joules(energy_j))
-            for component, energy_j in zip(COMPONENTS, job.energy_j, strict=True)
-            if energy_j > 0
+            [
+                (component, Joules(energy_j))
+                for component, energy_j in zip(COMPONENTS, job.energy_j, strict=True)
+                if energy_j > 0
+            ]
         ),
         power_w=tuple(
-            (component, Watts(power_w))
-            for component, power_w in zip(COMPONENTS, job.power_w, strict=True)
-            # A part is not known for longer than the whole is.
-            if power_w is not None and known_w.get(component) is not None
+            [
+                (component, Watts(power_w))
+                for component, power_w in zip(COMPONENTS, job.power_w, strict=True)
+                # A part is not known for longer than the whole is.
+                if power_w is not None and known_w.get(component) is not None
+            ]
         ),
         emissions_g=Grams(job.emissions_g),
         cpu_s=Seconds(job.cpu_s),

@@ -139,6 +139,19 @@ def test_a_job_without_known_gpus_has_no_gpu_utilisation() -> None:
     assert job(snapshot, "2").gpu_utilization is None
 
 
+def test_a_gpu_that_is_lost_tells_no_utilisation_for_ever() -> None:
+    """Rule 5: its last value leaves with its series, also from its job."""
+    engine = Engine(EngineSettings())
+    owner = jobs(usage("1", 0.0, gpus=(hold(),), labels=labels("1")))
+    engine.fold(sample(1000.0, reading(gpu(), 1000.0, 0, 100, 0.9), workloads=(owner,)))
+
+    soon = engine.fold(sample(1003.0, workloads=(owner,)))
+    later = engine.fold(sample(1004.0, workloads=(owner,)))
+
+    assert job(soon).gpu_utilization == pytest.approx(0.9)
+    assert job(later).gpu_utilization is None
+
+
 def test_the_power_of_a_job_nobody_can_see_is_not_repeated() -> None:
     """After a minute without its scheduler it may be doing anything."""
     engine = Engine(EngineSettings())
