@@ -1,11 +1,8 @@
-import asyncio
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,7 +10,7 @@ import pytest
 
 from exporter.core.units import Seconds
 from exporter.exposition.job_ends import JobEnds
-from exporter.exposition.local_server import LocalServer
+from tests.fakes.local_serving import local_serving
 from tests.fakes.snapshots import FakeReader, changed, later, rich_snapshot
 from tests.fakes.unprivileged import public_directory
 from tests.fakes.waiting import wait_until
@@ -21,31 +18,6 @@ from tests.fakes.waiting import wait_until
 LONG_S = 30.0
 RUNNING = "4242"
 ENDED = "4100"
-
-
-@contextmanager
-def local_server(reader: FakeReader, run_dir: Path) -> Iterator[threading.Thread]:
-    """Run the server of a directory; stop it at the end."""
-    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-    started = threading.Event()
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        loops.append((asyncio.get_running_loop(), stop))
-        started.set()
-        await LocalServer(reader, run_dir).serve(stop)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="local")
-    thread.start()
-    assert started.wait(LONG_S)
-    try:
-        yield thread
-    finally:
-        for loop, stop in loops:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(stop.set)
-        thread.join(LONG_S)
-        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -64,9 +36,7 @@ def reader() -> FakeReader:
 @pytest.fixture
 def client(reader: FakeReader, run_dir: Path) -> Iterator[httpx.Client]:
     """Return a client of the server."""
-    with local_server(reader, run_dir):
-        # The second to be opened: the first listens by then.
-        wait_until((run_dir / "hooks.sock").exists, "both are there", LONG_S)
+    with local_serving(reader, run_dir):
         transport = httpx.HTTPTransport(uds=str(run_dir / "jouled.sock"))
         with httpx.Client(
             transport=transport, base_url="http://jouled", timeout=LONG_S
@@ -284,8 +254,7 @@ def test_a_socket_that_a_killed_daemon_left_is_replaced(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(str(run_dir / "jouled.sock"))
 
-    with local_server(reader, run_dir):
-        wait_until((run_dir / "hooks.sock").exists, "both are there", LONG_S)
+    with local_serving(reader, run_dir):
         transport = httpx.HTTPTransport(uds=str(run_dir / "jouled.sock"))
         with httpx.Client(transport=transport, timeout=LONG_S) as client:
             answer = client.get(f"http://jouled/v1/slurm/jobs/{RUNNING}/summary")
@@ -301,7 +270,7 @@ def test_a_file_in_the_place_of_a_socket_is_left_alone_and_told(
     """It is somebody's; and the daemon measures without sockets just as well."""
     (run_dir / name).write_text("mine")
 
-    with local_server(reader, run_dir) as thread:
+    with local_serving(reader, run_dir) as thread:
         thread.join(LONG_S)
 
     assert (run_dir / name).read_text() == "mine"
@@ -316,7 +285,7 @@ def test_a_directory_with_too_long_a_name_is_told(
     deep = run_dir / ("x" * 110)
     deep.mkdir()
 
-    with local_server(reader, deep) as thread:
+    with local_serving(reader, deep) as thread:
         thread.join(LONG_S)
 
     assert "AF_UNIX path too long" in caplog.text

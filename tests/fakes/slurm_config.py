@@ -145,11 +145,7 @@ def write_files(layout: ClusterLayout) -> None:
     """Write all that the daemons find when they start; hooks that do nothing too."""
     for name in ("etc", "munge", "log", "run", "state", "spool", "dev"):
         (layout.directory / name).mkdir(mode=0o755)
-    for kind in ("prolog", "epilog"):
-        layout.hook_directory(kind).mkdir()
-        write_program(layout.hook_directory(kind) / "00-nothing", ":")
-    write_program(layout.epilog_slurmctld, ":")
-    write_program(layout.mail_program, "cat >/dev/null")
+    write_hooks(layout)
     config = layout.config_file
     config.write_text(layout.slurm_conf())
     config.with_name("cgroup.conf").write_text(layout.cgroup_conf())
@@ -159,6 +155,19 @@ def write_files(layout: ClusterLayout) -> None:
         file = layout.gpu_file(minor)
         os.mknod(file, stat.S_IFCHR, os.makedev(NVIDIA_MAJOR, minor))
         file.chmod(0o666)
+
+
+def write_hooks(layout: ClusterLayout) -> None:
+    """Write hooks that do nothing, and take out all others."""
+    for kind in ("prolog", "epilog"):
+        directory = layout.hook_directory(kind)
+        directory.mkdir(exist_ok=True)
+        for script in directory.iterdir():
+            script.unlink()
+        # Slurm wants at least one.
+        write_program(directory / "00-nothing", ":")
+    write_program(layout.epilog_slurmctld, ":")
+    write_program(layout.mail_program, "cat >/dev/null")
 
 
 def write_program(path: Path, body: str) -> None:
