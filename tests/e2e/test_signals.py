@@ -98,9 +98,7 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     [
         "puee: 3",
         "carbon: {zone: Atlantis}",
-        "pue: 0.5",
         "pue: [",
-        "metrics: {level: x}",
     ],
 )
 def test_a_configuration_with_a_mistake_is_refused_whole(
