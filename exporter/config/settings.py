@@ -197,9 +197,8 @@ class Slurm:
     enabled: bool = setting(boolean(), "tell the jobs of Slurm apart", default=True)
     gpu_order: GpuOrder = setting(
         one_of(GpuOrder),
-        "what Slurm's own numbers of GPUs are: minor numbers of their device files "
-        "(gres.conf lists files), ranks by PCI address (AutoDetect=nvml), or indexes "
-        "of NVML",
+        "order in which Slurm counts GPUs: by the minor numbers of their device files "
+        "(gres.conf lists files), by PCI address (AutoDetect=nvml), or like NVML",
         default="minor",
     )
     shards_per_gpu: int | None = setting(

@@ -1,11 +1,11 @@
 """Which GPU is meant by a number or a name that others call it.
 
-There are as many numbers as there are callers, and on real nodes they differ:
+There are as many numbers as there are callers, and on real nodes they differ. A
+scheduler counts from 0 in one of these orders:
 
-    minor   the N of /dev/nvidiaN; Slurm's own number where gres.conf lists files
-    pci     rank by PCI address; Slurm's own number with ``AutoDetect=nvml``
-    index   NVML's number, and that of DCGM; follows PCI, but moves up when a GPU
-            is gone
+    minor   of the N of /dev/nvidiaN: Slurm, where gres.conf lists the files
+    pci     of the PCI address: Slurm with ``AutoDetect=nvml``
+    index   of NVML and DCGM: like PCI, but moves up when a GPU is gone
 
 A UUID is always exact; CUDA takes the unambiguous beginning of one as well.
 Where GPUs are divided into MIG instances, a scheduler counts those too, in an
@@ -67,7 +67,7 @@ class GpuNames:
     Args:
         gpus: all GPUs.
         instances: the instances of those in MIG mode.
-        order: what the scheduler's numbers are.
+        order: in which the scheduler counts them.
         device_files: UUID of a GPU by (major, minor) of its device file.
     """
 
@@ -80,12 +80,7 @@ class GpuNames:
     ) -> None:
         self._by_uuid = {gpu.uuid: GpuPart(gpu.uuid) for gpu in gpus}
         self._by_index = {gpu.index: gpu.uuid for gpu in gpus}
-        by_pci = sorted(gpus, key=lambda gpu: gpu.pci)
-        self._by_number = {
-            "index": self._by_index,
-            "minor": {gpu.minor: gpu.uuid for gpu in gpus if gpu.minor is not None},
-            "pci": {rank: gpu.uuid for rank, gpu in enumerate(by_pci)},
-        }[order]
+        self._by_number = _count(gpus, order)
         self._by_device = device_files
         self._by_instance: dict[tuple[str, int], GpuPart] = {}
         self._divided = frozenset(instance.parent for instance in instances)
@@ -129,6 +124,19 @@ class GpuNames:
             return None
         meant = [part for uuid, part in self._by_uuid.items() if uuid.startswith(name)]
         return meant[0] if len(meant) == 1 else None
+
+
+def _count(gpus: tuple[GpuInfo, ...], order: GpuOrder) -> Mapping[int, str]:
+    """UUIDs by the scheduler's numbers; none if the order is not known of all."""
+    if order == "index":
+        return {gpu.index: gpu.uuid for gpu in gpus}
+    keys: list[tuple[int | str, str]] = []
+    for gpu in gpus:
+        key = gpu.minor if order == "minor" else gpu.pci
+        if key is None or key == "":
+            return {}
+        keys.append((key, gpu.uuid))
+    return {number: uuid for number, (_, uuid) in enumerate(sorted(keys))}
 
 
 def find_device_files(

@@ -43,7 +43,7 @@ class GpuSettings:
     """How a site's GPUs are numbered and shared, and who else writes it down.
 
     Attributes:
-        order: what Slurm's own numbers are.
+        order: in which Slurm counts GPUs.
         shards_per_gpu: as in gres.conf; ``None``: the holders share among them.
         device_dir: where the device files ``nvidiaN`` are.
         maps: directories that others write.

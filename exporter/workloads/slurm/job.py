@@ -31,7 +31,7 @@ SCHEDULER = "slurm"
 # does without, and late enough for the first process to have begun.
 LABELS_WAIT_S = 4.0
 
-# A job is looked at closely in its first seconds, while Slurm is setting it up.
+# A job is looked at more often in its first seconds: Slurm is setting it up.
 _YOUNG_S = 5.0
 _MEMORY_EVERY_S = 5.0
 _LIMITS_EVERY_S = 60.0
@@ -60,6 +60,7 @@ class Job:
         holds: the GPUs it holds.
         labels: ``None`` until they are fixed.
         farewells: how often it was reported although it has ended.
+        refresh_due_s: when to ``refresh`` it, CLOCK_MONOTONIC, s.
         next_search_s: when to look for a process of it again.
     """
 
@@ -78,6 +79,7 @@ class Job:
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
         self._was_told = False
+        self.refresh_due_s = now_s
         self.next_search_s = now_s
         self._retry_s = _FIRST_RETRY_S
         self._workload: WorkloadId | None = None
@@ -138,22 +140,20 @@ class Job:
 
     def refresh(self, now_s: float) -> bool:
         """Read again what changes slowly; return whether its limits changed."""
-        if not self.cgroups:
-            return False
+        has_changed = False
         if now_s >= self._memory_due_s:
             self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
             memory = self.cgroups.memory_bytes()
             if memory != self._memory_bytes:
                 self._memory_bytes = memory
                 self._usage = None
-        if now_s < self._limits_due_s:
-            return False
-        self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
-        limits = self.cgroups.limits()
-        if limits == self.limits:
-            return False
-        self.limits = limits
-        return True
+        if now_s >= self._limits_due_s:
+            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
+            limits = self.cgroups.limits()
+            has_changed = limits != self.limits
+            self.limits = limits
+        self.refresh_due_s = min(self._memory_due_s, self._limits_due_s)
+        return has_changed
 
     def search_later(self, now_s: float) -> None:
         """Put off looking for a process, ever longer."""
@@ -283,8 +283,9 @@ class Job:
         return False
 
     def _next(self, now_s: float, every_s: float) -> float:
-        if self.age_s(now_s) < _YOUNG_S:
-            return now_s
+        age_s = self.age_s(now_s)
+        if age_s < _YOUNG_S:
+            return now_s + age_s
         # The first time a part of the period, which keeps the jobs apart for good.
         spread, self._spread = self._spread, 1.0
         return now_s + every_s * spread

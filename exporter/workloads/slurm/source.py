@@ -27,6 +27,7 @@ from exporter.core.ports import GpuInventory
 from exporter.core.units import Seconds
 from exporter.workloads.cgroups import CgroupTrees, FileBudget, find_trees
 from exporter.workloads.doubts import Doubts
+from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming
 from exporter.workloads.slurm.drops import DropDirectory
 from exporter.workloads.slurm.gpus import GpuOwners, GpuSettings
@@ -47,6 +48,8 @@ _LOOK_AGAIN_S = 30.0
 # Without a watcher jobs are only found by looking.
 _LOOK_UNWATCHED_S = 1.0
 _LOOK_FOR_SLURM_S = 10.0
+# So many jobs' memory and limits are read in a tick; the others wait their turn.
+_MOST_REFRESHED = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class SlurmWorkloads:
         monotonic: CLOCK_MONOTONIC, s.
         unix_time: the wall clock, s.
         budget: how many files may be kept open.
+        open_inotify: opens an inotify instance.
     """
 
     def __init__(  # noqa: PLR0913 - everything it knows comes from outside
@@ -94,6 +98,7 @@ class SlurmWorkloads:
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
         budget: FileBudget | None = None,
+        open_inotify: Callable[[], Inotify] = Inotify,
     ) -> None:
         self._places = places
         self._naming = naming or UserNaming()
@@ -102,7 +107,7 @@ class SlurmWorkloads:
         self._unix_time = unix_time
         self._doubts = Doubts(_INFO.name)
         self._drops = DropDirectory(places.drops, unix_time)
-        self._watcher = Watcher(self._drops)
+        self._watcher = Watcher(self._drops, open_inotify)
         self._search = EnvironmentSearch(places.procfs, self._doubts, monotonic)
         self._owners = GpuOwners(
             inventory, gpus or GpuSettings(), places.procfs, self._doubts
@@ -226,6 +231,7 @@ class SlurmWorkloads:
         news = self._jobs.news
         news.update(dict.fromkeys(self._search.search(now_s)))
         may_search = self._search.is_allowed
+        left = _MOST_REFRESHED
         for job in list(self._jobs):
             if job.is_nameless:
                 absorbed = self._jobs.name(job, now_s, may_search=may_search)
@@ -236,8 +242,10 @@ class SlurmWorkloads:
             if drop is not None and drop is not job.drop:
                 job.drop, drop.was_seen = drop, True
                 news[job] = None
-            if job.refresh(now_s):
-                news[job] = None
+            if now_s >= job.refresh_due_s and job.cgroups and left > 0:
+                left -= 1
+                if job.refresh(now_s):
+                    news[job] = None
         news.update(dict.fromkeys(self._owners.assign(self._jobs, news, now_s)))
         if news:
             unix_s = self._unix_time()

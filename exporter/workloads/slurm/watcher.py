@@ -13,6 +13,7 @@ import os
 import select
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,13 +42,17 @@ class Watcher:
 
     Args:
         drops: is told of new drop files, which may soon be gone again.
+        open_inotify: opens an inotify instance; raises ``OSError`` if it cannot.
 
     Attributes:
         is_watching: all directories that were given are watched.
     """
 
-    def __init__(self, drops: DropDirectory) -> None:
+    def __init__(
+        self, drops: DropDirectory, open_inotify: Callable[[], Inotify] = Inotify
+    ) -> None:
         self.is_watching = False
+        self._open_inotify = open_inotify
         self._drops = drops
         self._changes: deque[Change] = deque()
         self._lock = threading.Lock()
@@ -84,7 +89,7 @@ class Watcher:
 
     def _start(self) -> bool:
         try:
-            self._inotify = Inotify()
+            self._inotify = self._open_inotify()
         except OSError as error:
             self._complain(f"no inotify ({error})")
             return False

@@ -1,0 +1,130 @@
+"""A played Slurm node together with the reader of its jobs."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exporter.core.model import WorkloadsReading, WorkloadUsage
+from exporter.workloads.cgroups import FileBudget
+from exporter.workloads.inotify import Inotify
+from exporter.workloads.labels import UserNaming
+from exporter.workloads.slurm import GpuSettings, SlurmPlaces, SlurmWorkloads
+from exporter.workloads.users import UserNames
+from tests.fakes.cgroups import Layout, PlayedSlurm
+from tests.fakes.clock import Clock
+from tests.fakes.inventory import FakeInventory
+
+# Generous: it is there so that a hang fails, on however slow a machine.
+LONGEST_S = 30.0
+
+_UNIX_S = 1_900_000_000.0
+_PAUSE_S = 0.002
+
+
+def name_of(uid: int) -> str | None:
+    """Name the users of the fixture node; those above 60000 are unknown."""
+    return f"user{uid}" if uid <= 60_000 else None
+
+
+class SlurmNode:
+    """A node, its GPUs, and the source that reads it.
+
+    Attributes:
+        clock: what both live by.
+        slurm: its cgroups and processes.
+        inventory: its GPUs.
+        drops: where a Prolog leaves its files.
+        source: the reader.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        layout: Layout = "v1",
+        *,
+        inventory: FakeInventory | None = None,
+        gpus: GpuSettings | None = None,
+        naming: UserNaming | None = None,
+        users: UserNames | None = None,
+        budget: FileBudget | None = None,
+        open_inotify: Callable[[], Inotify] = Inotify,
+        counts_cpu: bool = True,
+    ) -> None:
+        self.clock = Clock(1000.0)
+        self.slurm = PlayedSlurm(root, layout, self.clock, counts_cpu=counts_cpu)
+        self.inventory = inventory or FakeInventory()
+        self.drops = root / "run" / "slurm" / "jobs"
+        self.source = SlurmWorkloads(
+            SlurmPlaces(self.slurm.cgroupfs, self.slurm.procfs, self.drops),
+            self.inventory,
+            gpus,
+            naming,
+            users=users or UserNames(name_of, self.clock),
+            monotonic=self.clock,
+            unix_time=lambda: _UNIX_S + self.clock(),
+            budget=budget,
+            open_inotify=open_inotify,
+        )
+
+    def tick(self, elapsed_s: float = 1.0) -> WorkloadsReading:
+        """Let time pass and read once."""
+        self.clock.pass_s(elapsed_s)
+        self.slurm.play()
+        return self.source.read()
+
+    def look(self) -> WorkloadsReading:
+        """Read when everything is looked at again: nothing depends on the watcher."""
+        return self.tick(31.0)
+
+    def read_until(self, is_so: Callable[[WorkloadsReading], bool]) -> WorkloadsReading:
+        """Read without time passing until something has been noticed."""
+        end_s = time.monotonic() + LONGEST_S
+        while True:
+            reading = self.source.read()
+            if is_so(reading):
+                return reading
+            assert time.monotonic() < end_s, f"it never came about: {reading}"
+            time.sleep(_PAUSE_S)
+
+    def read_job(self, job_id: int) -> WorkloadUsage:
+        """Read until a job is reported, and return it."""
+        reading = self.read_until(lambda each: job_id in ids(each))
+        return usage_of(reading, job_id)
+
+    def read_labelled(self, job_id: int) -> WorkloadUsage:
+        """Read until a job is reported with its labels, and return it."""
+
+        def is_labelled(reading: WorkloadsReading) -> bool:
+            return any(
+                usage.workload.key == str(job_id) and usage.labels is not None
+                for usage in reading.usages
+            )
+
+        return usage_of(self.read_until(is_labelled), job_id)
+
+
+@contextmanager
+def slurm_node(
+    root: Path,
+    layout: Layout = "v1",
+    **settings: object,
+) -> Iterator[SlurmNode]:
+    """Play a node on which slurmd has started, and close its reader in the end."""
+    node = SlurmNode(root, layout, **settings)  # type: ignore[arg-type]
+    node.slurm.start_slurmd()
+    try:
+        yield node
+    finally:
+        node.source.close()
+
+
+def ids(reading: WorkloadsReading) -> set[int]:
+    """Ids of the jobs that were reported."""
+    return {int(usage.workload.key) for usage in reading.usages}
+
+
+def usage_of(reading: WorkloadsReading, job_id: int) -> WorkloadUsage:
+    """Return what was reported of a job."""
+    (usage,) = (each for each in reading.usages if each.workload.key == str(job_id))
+    return usage
