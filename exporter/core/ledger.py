@@ -54,7 +54,8 @@ class JobAccount:
         energy_j: J per component.
         estimated_j: the part of all its energy that comes from estimates, J.
         power_w: mean power of the last tick per component; ``None``: no part.
-        peak_power_w: the most that all components together had in one tick.
+        peak_power_w: the most that all components together had in one tick;
+            ``None`` until they had any.
         emissions_g: grams.
         fallback_g: the part of them that was computed on fallback intensity.
         cpu_s: CPU time since it was first seen, s.
@@ -84,14 +85,6 @@ class JobAccount:
     usage: WorkloadUsage | None = None
     ended_s: float | None = None
     ended_unix_s: float | None = None
-
-    def note_peak(self) -> None:
-        """Remember the power of this tick if it is the most there was."""
-        known_w = [power_w for power_w in self.power_w if power_w is not None]
-        if known_w:
-            power_w = sum(known_w)
-            if self.peak_power_w is None or power_w > self.peak_power_w:
-                self.peak_power_w = power_w
 
 
 @dataclass(slots=True)

@@ -179,12 +179,15 @@ class Booking:
         """Set the power of all jobs in those components that had energy."""
         jobs = self._state.ledger.jobs
         current = self._step.current
+        accounts = [jobs[workload] for workload in current]
         for component, power_w in self._power_w.items():
             index = COMPONENT_INDEX[component]
-            for workload in current:
-                jobs[workload].power_w[index] = power_w.get(workload)
-        for workload in current:
-            jobs[workload].note_peak()
+            for job in accounts:
+                job.power_w[index] = power_w.get(job.workload)
+        for job in accounts:
+            total_w = sum(filter(None, job.power_w))
+            if total_w > (job.peak_power_w or 0.0):
+                job.peak_power_w = total_w
         if not self._step.holds_known:
             for workload, job in jobs.items():
                 if workload not in current:
