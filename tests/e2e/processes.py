@@ -119,4 +119,6 @@ class Program:
     def close(self) -> None:
         """End it if it still runs."""
         if self._process is not None:
-            self.kill()
+            # Unlike a signal by its id, this minds that it may have ended.
+            self._process.kill()
+            self.wait()
