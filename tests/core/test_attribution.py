@@ -271,6 +271,15 @@ def test_who_held_it_for_a_part_of_the_time_pays_for_that_part() -> None:
     assert parts.unattributed_j == {"unallocated": pytest.approx(300.0)}
 
 
+def test_a_window_without_length_is_divided_all_the_same() -> None:
+    """Two clocks that disagree by a hair invent no joule."""
+    holds = HoldWindow(0.0, 0.0, {A: Hold(1e-9, None)})
+
+    parts = attribute_gpu(Joules(300.0), Joules(60.0), holds)
+
+    assert parts.shares_j == {A: pytest.approx(300.0)}
+
+
 # --- platform ---------------------------------------------------------------
 
 

@@ -84,6 +84,18 @@ def test_a_step_that_may_hide_a_whole_turn_is_ambiguous() -> None:
     assert step(9_900, 200, elapsed_s=11.0) == Ambiguous(300)
 
 
+def test_a_whole_turn_is_possible_from_the_energy_of_one_on() -> None:
+    """10,000 J and those 300 take 10.3 s, of which one is slack."""
+    assert step(1_000, 1_300, elapsed_s=9.2) == Advanced(300)
+    assert step(1_000, 1_300, elapsed_s=9.3) == Ambiguous(300)
+
+
+def test_all_the_device_can_have_drawn_is_believed() -> None:
+    """2000 J in 1 s and the slack."""
+    assert step(1_000, 3_000) == Advanced(2_000)
+    assert endless_step(1_000, 3_000) == Advanced(2_000)
+
+
 def test_an_endless_counter_is_never_ambiguous() -> None:
     """It tells all energy of any gap."""
     assert endless_step(1_000, 900_000, elapsed_s=3600.0) == Advanced(899_000)
