@@ -28,6 +28,8 @@ def lived(*, silent: frozenset[int] = frozenset(), ticks: int = 8) -> Life:
     devices = [PlayedDevice(cpu(), 100.0), PlayedDevice(gpu(), 300.0)]
     life = Life([*devices, PlayedDevice(node_meter(), 700.0)], reports_ended=True)
     life.tick()
+    life.state.source_errors["rapl"] = {"faulty": 3, "timeout": 1}
+    life.state.missed_ticks = 7
     for tick in range(ticks):
         if tick % 4 == 0:
             life.start(str(tick), 1.0, hold(share=0.5, activity=0.25))
@@ -65,6 +67,8 @@ def test_a_state_survives_the_way_through_json(
     assert again.usage.schedulers.keys() == state.usage.schedulers.keys()
     assert again.windows == state.windows
     assert again.holds == state.holds
+    assert again.source_errors == state.source_errors
+    assert again.missed_ticks == state.missed_ticks
     assert again.ledger.devices == state.ledger.devices
     assert again.ledger.tenants == state.ledger.tenants
 
@@ -126,7 +130,6 @@ UNUSABLE = [
     b"[]",
     b"\xff\xfe",
     b"[" * 100_000,
-    b'{"boot_id": "4b0c7f5e-boot", "version": 1}',
     b'{"boot_id": "4b0c7f5e-boot", "version": 99}',
     b'{"boot_id": "4b0c7f5e-boot"}',
 ]
@@ -144,6 +147,21 @@ def test_an_unusable_file_is_set_aside_and_never_deleted(
     assert (tmp_path / "checkpoint.unusable").read_bytes() == content
     assert not (tmp_path / "checkpoint").exists()
     assert "counters start from 0" in caplog.text
+
+
+def test_a_file_that_lacks_a_part_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of this boot and this version, and yet not what was written."""
+    path = tmp_path / "checkpoint"
+    Checkpoint(tmp_path, BOOT).save(lived().state)
+    whole = json.loads(path.read_text(encoding="ascii"))
+    del whole["tenants"]
+    path.write_text(json.dumps(whole), encoding="ascii")
+
+    assert Checkpoint(tmp_path, BOOT).load() is None
+    assert (tmp_path / "checkpoint.unusable").exists()
+    assert "KeyError: 'tenants'" in caplog.text
 
 
 def test_a_file_of_absurd_size_is_not_read_whole(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core.model import Component, NodeUsage, Reading
+from exporter.core.model import Component, NodeUsage, Reading, Sample
 from exporter.core.units import GramsPerKwh, Watts
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
@@ -250,6 +250,39 @@ def test_idle_power_that_was_learned_is_used() -> None:
     )
 
     assert job_j(snapshot) == pytest.approx({"gpu": 12.5 + 40.0})
+
+
+def test_idle_power_counts_for_as_long_as_the_energy_took() -> None:
+    """The second package was missed once: 2 s at 80 W of both are idle."""
+
+    def tick(time_s: float) -> Sample:
+        readings = [package(time_s)]
+        if time_s != 1001.0:
+            readings.append(reading(cpu("package-1"), time_s, 200.0 * time_s))
+        return sample(time_s, *readings, node=busy_node(time_s))
+
+    engine = Engine(EngineSettings(idle_w=IDLE_80_W))
+    *_, before, after = play(engine, (1000.0, 1001.0, 1002.0), tick)
+
+    idle_j = [unattributed_j(one)["cpu", "idle"] for one in (before, after)]
+    assert idle_j == pytest.approx([80.0, 240.0])
+
+
+def test_a_gpu_without_gauges_is_counted_and_nothing_is_learned() -> None:
+    """Not every driver tells how busy its GPU is."""
+    engine = Engine(EngineSettings())
+
+    *_, snapshot = play(
+        engine,
+        TWO_TICKS,
+        lambda time_s: sample(
+            time_s, replace(reading(gpu(), time_s, 300.0 * time_s), gpu=None)
+        ),
+    )
+
+    assert component_j(snapshot) == pytest.approx({"gpu": 300.0})
+    assert snapshot.devices[0].gpu is None
+    assert not engine.state.learners
 
 
 @given(
