@@ -334,7 +334,7 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How a source did in this tick, and its errors since the daemon started."""
+    """How a source did in this tick, and its errors since boot."""
 
     info: SourceInfo
     up: bool
@@ -358,7 +358,7 @@ class Sample:
         intensity: carbon intensity in force.
         pue: power usage effectiveness in force, >= 1.
         sources: one per source, in a stable order.
-        missed_ticks: ticks skipped since the daemon started.
+        missed_ticks: ticks skipped since boot.
         duration_s: how long it took to collect this sample, s.
     """
 
