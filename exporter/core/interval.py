@@ -1,20 +1,14 @@
 """From the usages of two samples to what each workload used in between.
 
-A workload that ended between two ticks has no counter any more, but the group
-above it has: what the group used, minus what its living members used, was the
-last slice of those that ended. A workload that is new since the last reading of
-its scheduler started from 0; on the very first reading nobody knows, so it is
-only remembered. One that is reported without a counter has ended before: it is
-charged for then, and no more when it is not reported any longer.
-
 A scheduler that cannot be read is held to have what it had for a minute; after
 that nobody knows who is running. Its workloads' counters go on meanwhile, so the
 next reading tells of the whole time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from exporter.core.cpu_time import SchedulerMemory, cpu_deltas, fill_counts
 from exporter.core.model import (
     NodeUsage,
     Sample,
@@ -82,18 +76,6 @@ class UsageStep:
             for w, usage in self.current.items()
         }
         return UsageWindow(elapsed_s, self.node, usages, self.complete)
-
-
-@dataclass(slots=True)
-class SchedulerMemory:
-    """What is remembered of one scheduler: its last reading, and when it was."""
-
-    time_s: Seconds
-    usages: dict[WorkloadId, WorkloadUsage]
-    group_of: dict[WorkloadId, str]
-    group_cpu_s: dict[str, float]
-    last_cpu_s: dict[WorkloadId, float] = field(default_factory=dict)
-    uncounted: frozenset[WorkloadId] = frozenset()
 
 
 @dataclass(slots=True)
@@ -180,12 +162,12 @@ class UsageTracker:
         deltas: dict[WorkloadId, float] = {}
         ended: set[WorkloadId] = set()
         if memory is not None:
-            deltas, ended = _deltas(memory, reading, usages, group_of)
+            deltas, ended = cpu_deltas(memory, reading, usages, group_of)
             current.update((w, memory.usages[w]) for w in ended - memory.uncounted)
         current.update(usages)
         cpu_s.update(deltas)
         if memory is not None:
-            _fill_counts(usages, memory, deltas)
+            fill_counts(usages, memory, deltas)
         uncounted = frozenset(u.workload for u in reading.usages if u.cpu_s is None)
         self.schedulers[reading.scheduler] = SchedulerMemory(
             time_s=time_s,
@@ -206,76 +188,6 @@ def _failing_sources(sample: Sample) -> int:
         and status.reason != "absent"
         for status in sample.sources
     )
-
-
-def _fill_counts(
-    usages: dict[WorkloadId, WorkloadUsage],
-    memory: SchedulerMemory,
-    deltas: Mapping[WorkloadId, float],
-) -> None:
-    """Give those without a count what they were charged for in all.
-
-    So if their counter comes back, nothing is charged twice.
-    """
-    for workload, usage in usages.items():
-        if usage.cpu_s is None:
-            before = memory.usages.get(workload)
-            before_s = Seconds(0.0) if before is None else before.cpu_s
-            if before_s is not None:
-                total_s = Seconds(before_s + deltas.get(workload, 0.0))
-                usages[workload] = replace(usage, cpu_s=total_s)
-
-
-def _deltas(
-    memory: SchedulerMemory,
-    reading: WorkloadsReading,
-    usages: Mapping[WorkloadId, WorkloadUsage],
-    group_of: Mapping[WorkloadId, str],
-) -> tuple[dict[WorkloadId, float], set[WorkloadId]]:
-    """CPU time per workload since the last reading, and which ones ended."""
-    deltas: dict[WorkloadId, float] = {}
-    gone: dict[str, list[WorkloadId]] = {}
-    living_s: dict[str, float] = {}
-    for workload, usage in usages.items():
-        name = group_of.get(workload, "")
-        if usage.cpu_s is None:
-            gone.setdefault(name, []).append(workload)
-            continue
-        delta_s = _count_delta(memory.usages.get(workload), usage.cpu_s)
-        deltas[workload] = delta_s
-        living_s[name] = living_s.get(name, 0.0) + delta_s
-
-    ended = memory.usages.keys() - usages.keys()
-    for workload in ended - memory.uncounted:
-        gone.setdefault(memory.group_of.get(workload, ""), []).append(workload)
-    for group in reading.groups:
-        before_s = memory.group_cpu_s.get(group.name)
-        if before_s is None or group.name not in gone:
-            continue
-        slice_s = max(0.0, group.cpu_s - before_s - living_s.get(group.name, 0.0))
-        deltas.update(_last_slices(gone[group.name], slice_s, memory.last_cpu_s))
-    return deltas, ended
-
-
-def _count_delta(before: WorkloadUsage | None, now_s: float) -> float:
-    if before is None:
-        return now_s
-    if before.cpu_s is None:
-        # It was here before it could be counted: nobody knows since when.
-        return 0.0
-    # A lower count is a new cgroup of the same name: it started from 0.
-    return now_s - before.cpu_s if now_s >= before.cpu_s else now_s
-
-
-def _last_slices(
-    gone: list[WorkloadId], slice_s: float, last_cpu_s: Mapping[WorkloadId, float]
-) -> dict[WorkloadId, float]:
-    """Divide what only the group's counter knows, by what each used before."""
-    weights = {workload: last_cpu_s.get(workload, 0.0) for workload in gone}
-    total = sum(weights.values())
-    if total <= 0:
-        return dict.fromkeys(gone, slice_s / len(gone))
-    return {w: slice_s * (weight / total) for w, weight in weights.items()}
 
 
 def _holds(usages: Iterable[WorkloadUsage], elapsed_s: float) -> dict[str, HoldWindow]:

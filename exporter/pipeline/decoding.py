@@ -7,7 +7,8 @@ letters that tell their kinds.
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.core.interval import SchedulerMemory, UsageTracker
+from exporter.core.cpu_time import SchedulerMemory
+from exporter.core.interval import UsageTracker
 from exporter.core.ledger import (
     DeviceAccount,
     JobAccount,

@@ -7,7 +7,7 @@ jobs is written in a fraction of a tick. ``decoding`` is the way back.
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.core.interval import SchedulerMemory
+from exporter.core.cpu_time import SchedulerMemory
 from exporter.core.ledger import JobAccount, Ledger
 from exporter.core.metering import Meter
 from exporter.core.model import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage

@@ -73,6 +73,22 @@ def test_a_new_job_started_from_zero() -> None:
     assert step.cpu_s == {A: 0.7}
 
 
+def test_a_job_that_was_found_late_is_not_charged_for_its_history() -> None:
+    """Its 25 s were the system's; of the last tick its group knows 3 s, B's are 2."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("b", 50.0), group_cpu_s=100.0))
+
+    step = tick(
+        tracker, 1.0, jobs(usage("a", 25.0), usage("b", 52.0), group_cpu_s=103.0)
+    )
+    then = tick(
+        tracker, 2.0, jobs(usage("a", 26.5), usage("b", 52.0), group_cpu_s=104.5)
+    )
+
+    assert step.cpu_s == {A: pytest.approx(1.0), B: 2.0}
+    assert then.cpu_s == {A: 1.5, B: 0.0}
+
+
 def test_a_lower_count_is_a_new_cgroup_that_started_from_zero() -> None:
     """A requeued job has the same id and another cgroup."""
     tracker = UsageTracker()
