@@ -1,0 +1,224 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command_line import REPOSITORY
+
+INSTALL = REPOSITORY / "deploy" / "systemd" / "install.sh"
+UNIT = "etc/systemd/system/jouled.service"
+LONG_S = 280.0
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def install(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the script with the Python of the tests, which may be anywhere."""
+    return subprocess.run(
+        [INSTALL, "--python", sys.executable, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+    )
+
+
+def files(root: Path) -> dict[str, str]:
+    """Return all files outside of the program, and the first 100 bytes of each."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()[:100].decode()
+        for path in root.rglob("*")
+        if path.is_file() and "opt" not in path.relative_to(root).parts
+    }
+
+
+def names(directory: Path) -> list[str]:
+    """Return the names of all that is in a directory."""
+    return [path.name for path in directory.iterdir()]
+
+
+def make_archive(root: Path) -> Path:
+    """Let the daemon of a node have kept something."""
+    archive = root / "var/lib/jouled/archive.db"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    archive.write_text("jobs")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with every pinned package, as one carries to a node."""
+    directory = tmp_path_factory.mktemp("wheels")
+    pins = REPOSITORY / "requirements" / "run.txt"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "-qq", "--require-hashes"),
+            *("--requirement", str(pins), "--dest", str(directory)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"the pinned packages cannot be had: {done.stderr.strip()[-300:]}")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def installed(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of a node where jouled was installed and nothing else."""
+    root = tmp_path_factory.mktemp("root")
+    done = install("--root", root, "--wheels", wheels)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_what_was_installed_runs(installed: Path) -> None:
+    """It needs nothing of the checkout any more."""
+    python = installed / "opt/jouled/bin/python"
+
+    done = subprocess.run(
+        [python, "-I", "-m", "exporter", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LONG_S,
+        cwd="/",
+    )
+
+    assert done.stdout.startswith("jouled ")
+
+
+def test_scripts_name_the_python_of_the_node_not_of_the_image(installed: Path) -> None:
+    """The image is booted from another place than it was made in."""
+    programs = [
+        path.read_text()
+        for path in (installed / "opt/jouled/bin").iterdir()
+        if path.is_file() and not path.is_symlink()
+    ]
+
+    script = (installed / "opt/jouled/bin/jouled").read_text()
+    assert script.startswith("#!/opt/jouled/bin/python")
+    assert not [text for text in programs if str(installed) in text]
+
+
+def test_the_service_starts_at_boot_with_settings_and_user(installed: Path) -> None:
+    """An image has nobody who would do the rest by hand."""
+    link = installed / "etc/systemd/system/multi-user.target.wants/jouled.service"
+
+    found = files(installed)
+
+    assert set(found) >= {UNIT, "etc/jouled/jouled.yml", "etc/sysusers.d/jouled.conf"}
+    assert link.is_symlink()
+    assert str(link.readlink()) == "/etc/systemd/system/jouled.service"
+    command = installed / "usr/local/bin/jouled"
+    assert str(command.readlink()) == "/opt/jouled/bin/jouled"
+
+
+def test_the_settings_that_come_with_it_are_accepted(installed: Path) -> None:
+    """Also with every example in them switched on."""
+    config = installed / "etc/jouled/jouled.yml"
+    examples = [
+        line.removeprefix("#")
+        for line in config.read_text().splitlines()
+        if line.startswith("#") and not line.startswith("# ")
+    ]
+    tried = config.with_name("tried.yml")
+    tried.write_text("\n".join(examples) + "\n")
+
+    for file in (config, tried):
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", "check", "--config.file", file],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONG_S,
+            cwd=REPOSITORY,
+        )
+        assert done.returncode != 2, done.stderr
+    tried.unlink()
+
+
+def test_an_upgrade_keeps_settings_and_state(installed: Path, wheels: Path) -> None:
+    """It is the same command again."""
+    config = installed / "etc/jouled/jouled.yml"
+    config.write_text("pue: 1.5\n")
+    archive = make_archive(installed)
+    left = installed / "opt/jouled/left-over"
+    left.write_text("of the old version")
+
+    done = install("--root", installed, "--wheels", wheels)
+
+    assert done.returncode == 0, done.stderr
+    assert config.read_text() == "pue: 1.5\n"
+    assert archive.read_text() == "jobs"
+    assert not left.exists()
+    assert names(installed / "opt") == ["jouled"]
+
+
+def test_an_upgrade_that_fails_leaves_the_old_version(
+    installed: Path, tmp_path: Path
+) -> None:
+    """A node without network must not lose its daemon to an attempt."""
+    before = (installed / "opt/jouled/bin/jouled").stat().st_mtime_ns
+
+    done = install("--root", installed, "--wheels", tmp_path)
+
+    assert done.returncode != 0
+    assert (installed / "opt/jouled/bin/jouled").stat().st_mtime_ns == before
+    assert names(installed / "opt") == ["jouled"]
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    """It needs no rights either."""
+    done = install("--root", tmp_path, "--dry-run")
+
+    assert done.returncode == 0
+    assert "pip install" in done.stdout
+    assert "/etc/systemd/system/jouled.service" in done.stdout
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--prefix", "/x"], "--prefix: no such option; see --help"),
+        (["--root"], "--root wants a value"),
+        (["--purge"], "--purge goes with --uninstall"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_told(args: list[str], message: str) -> None:
+    """Before anything is touched."""
+    done = install(*args)
+
+    assert done.returncode == 1
+    assert done.stderr == f"install.sh: {message}\n"
+
+
+def test_removal_keeps_what_cannot_be_had_again(installed: Path) -> None:
+    """Settings and past jobs stay, unless told otherwise."""
+    (installed / "run/jouled").mkdir(parents=True)
+    make_archive(installed)
+
+    done = install("--uninstall", "--root", installed)
+
+    assert done.returncode == 0, done.stderr
+    assert set(files(installed)) == {
+        "etc/jouled/jouled.yml",
+        "etc/sysusers.d/jouled.conf",
+        "var/lib/jouled/archive.db",
+    }
+    assert not (installed / "opt/jouled").exists()
+    assert not (installed / "run/jouled").exists()
+
+
+def test_a_purge_leaves_nothing(installed: Path) -> None:
+    """Whoever tries it out gets back the machine he had; twice does no harm."""
+    done = [install("--uninstall", "--purge", "--root", installed) for _ in range(2)]
+
+    left = [path for path in installed.rglob("*") if not path.is_dir()]
+    assert [one.returncode for one in done] == [0, 0], done
+    assert left == []
+    assert not list(installed.rglob("*jouled*"))

@@ -1,0 +1,183 @@
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes.command_line import REPOSITORY, command, environment
+from tests.fakes.machine import PlayedMachine
+from tests.fakes.slurm_daemons import free_ports
+from tests.fakes.unprivileged import public_directory
+
+UNIT = REPOSITORY / "deploy" / "systemd" / "jouled.service"
+LONG_S = 60.0
+CAPABILITIES = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
+    reason="no systemd-analyze: run scripts/system-packages.sh",
+)
+
+
+def analyze(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run systemd-analyze; it needs no running systemd."""
+    return subprocess.run(
+        ["systemd-analyze", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+        env={"PATH": os.environ["PATH"], "SYSTEMD_PAGER": "", "LC_ALL": "C"},
+    )
+
+
+def values(key: str) -> list[str]:
+    """Return what the unit says of a key, each time that it does."""
+    return re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.MULTILINE)
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+    """A misspelt key is only a warning, and what it protects stays open."""
+    unit = tmp_path / UNIT.name
+    installed = "/opt/jouled/bin/jouled"
+    unit.write_text(UNIT.read_text().replace(installed, sys.executable))
+
+    done = analyze("verify", unit)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@needs_systemd
+def test_the_service_is_locked_down() -> None:
+    """Of ten points of exposure it may have three."""
+    done = analyze("security", "--offline=true", "--threshold=30", UNIT)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_has_two_powers_of_root_and_no_way_to_more() -> None:
+    """Whoever takes it over can read, and that is all."""
+    assert values("User") == ["jouled"]
+    assert set(values("AmbientCapabilities")[0].split()) == CAPABILITIES
+    assert set(values("CapabilityBoundingSet")[0].split()) == CAPABILITIES
+    assert values("NoNewPrivileges") == ["yes"]
+
+
+def test_its_run_directory_outlives_a_stop() -> None:
+    """The checkpoint is there; without it counters would fall."""
+    assert values("RuntimeDirectory") == ["jouled"]
+    assert values("RuntimeDirectoryPreserve") == ["yes"]
+
+
+class Manager:
+    """Stands in for systemd: hears what the service has to say."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(LONG_S)
+
+    def wait_for(self, line: str) -> str:
+        """Return the next message with this line; others are passed over."""
+        while True:
+            message = self._socket.recv(4096).decode()
+            if line in message.splitlines():
+                return message
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+@contextmanager
+def service(
+    *prefix: str, flags: tuple[str | Path, ...] = ()
+) -> Iterator[tuple["subprocess.Popen[bytes]", Manager]]:
+    """Run the daemon under a manager with a watchdog of four seconds.
+
+    Args:
+        prefix: a program that starts it, and its arguments.
+        flags: of ``jouled run``.
+    """
+    with public_directory() as directory:
+        manager = Manager(directory / "notify")
+        (directory / "notify").chmod(0o777)
+        directory.chmod(0o777)
+        process = subprocess.Popen(
+            [
+                *prefix,
+                *command("run", "--web.listen-address", "127.0.0.1:0"),
+                *("--state.run-dir", str(directory / "run")),
+                *("--state.dir", str(directory / "lib")),
+                *("--carbon.zone", "DE", "--no-power.nvml"),
+                *map(str, flags),
+            ],
+            env=environment(
+                {
+                    "NOTIFY_SOCKET": str(directory / "notify"),
+                    "WATCHDOG_USEC": "4000000",
+                }
+            ),
+            cwd=REPOSITORY,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield process, manager
+        finally:
+            process.kill()
+            process.wait()
+            manager.close()
+
+
+def test_the_service_reports_its_whole_life() -> None:
+    """Ready with the first tick, alive by its ticks, and leaving when told to."""
+    with service() as (process, manager):
+        manager.wait_for("READY=1")
+        manager.wait_for("WATCHDOG=1")
+        manager.wait_for("WATCHDOG=1")
+        process.send_signal(signal.SIGHUP)
+        reloading = manager.wait_for("RELOADING=1")
+        manager.wait_for("READY=1")
+        process.terminate()
+        manager.wait_for("STOPPING=1")
+
+        assert process.wait(LONG_S) == 0
+    assert re.search(r"^MONOTONIC_USEC=\d+$", reloading, re.MULTILINE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand out its powers")
+def test_its_two_powers_are_enough_to_read_the_energy_of_the_cpu(
+    tmp_path: Path,
+) -> None:
+    """The kernel shows the counters to root only, because they tell tales."""
+    machine = PlayedMachine("two-socket-intel", tmp_path)
+    for zone in machine.machine.zones:
+        machine.energy_file(zone.id).chmod(0o400)
+    powers = ",".join(
+        f"+{name.removeprefix('CAP_').lower()}" for name in sorted(CAPABILITIES)
+    )
+    port = free_ports(1)[0]
+
+    with service(
+        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        *("--no-new-privs", f"--bounding-set=-all,{powers}"),
+        *(f"--inh-caps=-all,{powers}", f"--ambient-caps=-all,{powers}"),
+        flags=(
+            *("--web.listen-address", f"127.0.0.1:{port}"),
+            *("--path.sysfs", machine.sysfs, "--path.procfs", machine.procfs),
+        ),
+    ) as (_, manager):
+        manager.wait_for("READY=1")
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=LONG_S).text
+
+    assert 'jouled_source_up{source="rapl"} 1.0' in metrics
+    machine.close()
