@@ -8,20 +8,21 @@ import pytest
 
 from exporter.core.model import Reading
 from exporter.core.snapshot import Snapshot
-from exporter.core.units import GramsPerKwh, Seconds
+from exporter.core.units import GramsPerKwh
 from exporter.pipeline.checkpoint import Checkpoint
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
 from exporter.pipeline.runner import Live, Publisher, Runner
-from exporter.pipeline.sampler import Clock as Clocks
-from exporter.pipeline.sampler import Sampler, Sources
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.clock import Clock
 from tests.fakes.node import GREEN, cpu, gpu
-from tests.fakes.sources import FakeIntensity, FakeNode, FakePower
+from tests.fakes.sampling import (
+    LONG_S,
+    power,
+    sampler_of,
+)
+from tests.fakes.sources import FakeIntensity, FakePower
 from tests.fakes.waiting import wait_until
-
-LONG_S = 60.0
 
 
 @dataclass
@@ -58,27 +59,6 @@ class Recorder(Publisher):
     def enough(self) -> bool:
         """Whether the run is to end."""
         return len(self.seen) >= self.ticks
-
-
-def sampler_of(
-    source: FakePower,
-    *,
-    interval_s: float = 0.001,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> Sampler:
-    """Return a sampler of one source of power."""
-    return Sampler(
-        Sources((source,), (), FakeNode(monotonic), (), FakeIntensity()),
-        interval_s=Seconds(interval_s),
-        deadline_s=Seconds(LONG_S),
-        pue=1.0,
-        clock=Clocks(monotonic, time.time),
-    )
-
-
-def package() -> FakePower:
-    """Return a package of 100 W."""
-    return FakePower("rapl", time.monotonic, {cpu(): 100.0})
 
 
 # --- the schedule -----------------------------------------------------------
@@ -130,7 +110,7 @@ def test_a_run_ends_when_it_is_told_to() -> None:
     """By any thread, and however often; at once, though the next tick is far."""
     seen = Recorder(ticks=10**9)
     runner = Runner(
-        sampler_of(package(), interval_s=3600.0), Engine(EngineSettings()), seen
+        sampler_of(power(), interval_s=3600.0), Engine(EngineSettings()), seen
     )
     thread = threading.Thread(target=runner.run)
     thread.start()
@@ -146,7 +126,7 @@ def test_a_run_ends_when_it_is_told_to() -> None:
 
 def test_sources_are_closed_when_a_run_ends() -> None:
     """By its own decision here."""
-    source, seen = package(), Recorder(ticks=1)
+    source, seen = power(), Recorder(ticks=1)
 
     Runner(
         sampler_of(source), Engine(EngineSettings()), seen, give_up=seen.enough
@@ -157,7 +137,7 @@ def test_sources_are_closed_when_a_run_ends() -> None:
 
 def test_sources_are_closed_when_a_tick_cannot_be_done() -> None:
     """A marginal intensity may not be counted, and is a fault of the program."""
-    source = package()
+    source = power()
     sampler = sampler_of(source)
     sampler.intensity = FakeIntensity(replace(GREEN, signal="marginal"))
 
@@ -182,7 +162,7 @@ def test_what_is_published_has_been_saved_before(tmp_path: Path) -> None:
     seen = Recorder(ticks=5, on_publish=compare)
 
     Runner(
-        sampler_of(package()),
+        sampler_of(power()),
         Engine(EngineSettings()),
         seen,
         checkpoint=Checkpoint(tmp_path, "boot"),
@@ -198,7 +178,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_source_that_is_down(
 ) -> None:
     """It goes on measuring, and an alert can tell."""
     runner = Runner(
-        sampler_of(package()),
+        sampler_of(power()),
         Engine(EngineSettings()),
         Publisher(1.0),
         checkpoint=Checkpoint(tmp_path / "missing", "boot"),
@@ -219,7 +199,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_source_that_is_down(
 def test_a_tick_says_how_long_it_took() -> None:
     """So does its snapshot, which is what is published."""
     publisher = Publisher(1.0)
-    runner = Runner(sampler_of(package()), Engine(EngineSettings()), publisher)
+    runner = Runner(sampler_of(power()), Engine(EngineSettings()), publisher)
 
     snapshot = runner.tick()
     runner.stop()
@@ -231,7 +211,7 @@ def test_a_tick_says_how_long_it_took() -> None:
 def test_other_settings_are_in_force_from_the_next_tick_on() -> None:
     """A reload while it runs."""
     engine = Engine(EngineSettings())
-    runner = Runner(sampler_of(package()), engine, Publisher(1.0))
+    runner = Runner(sampler_of(power()), engine, Publisher(1.0))
     before = runner.tick()
     live = Live(
         EngineSettings("none"),
@@ -279,44 +259,3 @@ def test_learned_idle_power_is_kept_now_and_then_and_at_the_end(
 
     assert kept_at == [300]
     assert IdleStore(tmp_path).load() == {}
-
-
-# --- the publisher ----------------------------------------------------------
-
-
-def test_before_the_first_tick_nothing_is_published() -> None:
-    """The daemon is not ready then."""
-    publisher = Publisher(1.0)
-
-    assert publisher.latest() is None
-    assert publisher.history() == ()
-
-
-def test_any_number_of_readers_see_the_same() -> None:
-    """Rule 6: reading changes nothing."""
-    publisher = Publisher(1.0)
-    runner = Runner(sampler_of(package()), Engine(EngineSettings()), publisher)
-    runner.tick()
-
-    first, second = publisher.latest(), publisher.latest()
-    runner.stop()
-    runner.run()
-
-    assert first is second
-
-
-def test_the_history_holds_ten_minutes_of_power() -> None:
-    """Of intervals of 200 s: three points, oldest first."""
-    publisher = Publisher(200.0)
-    runner = Runner(sampler_of(package()), Engine(EngineSettings()), publisher)
-    snapshots = [runner.tick() for _ in range(5)]
-    runner.stop()
-    runner.run()
-
-    points = publisher.history()[:2]
-    assert [point.unix_s for point in points] == [
-        snapshot.unix_s for snapshot in snapshots[3:5]
-    ]
-    assert points[0].intensity_g_per_kwh == 400.0
-    assert dict(points[0].components).keys() == {"cpu"}
-    assert points[0].node_power_w == pytest.approx(100.0, rel=0.5)

@@ -1,115 +1,29 @@
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
-from exporter.core.errors import SourceAbsentError, SourceError, SourceFaultyError
-from exporter.core.model import Reading, Sample, SourceInfo
-from exporter.core.ports import PowerDriver, PowerSource, WorkloadSource
+from exporter.core.errors import SourceAbsentError, SourceFaultyError
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.pipeline.sampler import Clock, Sampler, Sources
-from tests.fakes.node import GREEN, cpu, gpu
+from tests.fakes.node import GREEN, cpu
+from tests.fakes.sampling import (
+    LONG_S,
+    FakeDriver,
+    HangingPower,
+    devices,
+    power,
+    sampling,
+    status,
+)
 from tests.fakes.sources import (
     FakeIntensity,
     FakeJob,
     FakeNode,
-    FakePower,
     FakeWorkloads,
 )
 from tests.fakes.waiting import wait_until
-
-LONG_S = 60.0
-
-
-def power(name: str = "rapl") -> FakePower:
-    """Return a package of 100 W."""
-    return FakePower(name, time.monotonic, {cpu(name): 100.0})
-
-
-@dataclass
-class HangingPower(FakePower):
-    """Hangs in each reading until ``gate`` is opened."""
-
-    gate: threading.Event = field(default_factory=threading.Event)
-
-    def read(self) -> tuple[Reading, ...]:
-        """Read, once the gate is open."""
-        self.gate.wait(LONG_S)
-        return super().read()
-
-
-@dataclass
-class FakeDriver:
-    """A driver whose devices a test plugs in and out."""
-
-    devices: tuple[PowerSource, ...] = ()
-    failure: SourceError | None = None
-    restart_needed: bool = False
-    closed: bool = False
-
-    @property
-    def info(self) -> SourceInfo:
-        """A driver of GPUs."""
-        return SourceInfo("driver", "gpu", "none", "none", "device")
-
-    def read(self) -> tuple[Reading, ...]:
-        """Keep the driver in order."""
-        if self.failure is not None:
-            raise self.failure
-        return ()
-
-    def members(self) -> tuple[PowerSource, ...]:
-        """Return the devices there are."""
-        return self.devices
-
-    def close(self) -> None:
-        """Remember it."""
-        self.closed = True
-
-
-@contextmanager
-def sampling(
-    *sources: PowerSource,
-    drivers: tuple[PowerDriver, ...] = (),
-    workloads: tuple[WorkloadSource, ...] = (),
-    node: FakeNode | None = None,
-    deadline_s: float = LONG_S,
-) -> Iterator[Sampler]:
-    """Run a sampler, and close it whatever happens."""
-    sampler = Sampler(
-        Sources(
-            sources,
-            drivers,
-            FakeNode(time.monotonic) if node is None else node,
-            workloads,
-            FakeIntensity(),
-        ),
-        interval_s=Seconds(1.0),
-        deadline_s=Seconds(deadline_s),
-        pue=1.3,
-    )
-    try:
-        yield sampler
-    finally:
-        for source in sources:
-            if isinstance(source, HangingPower):
-                source.gate.set()
-        sampler.close()
-
-
-def devices(sample: Sample) -> list[str]:
-    """Return the names of the devices that were read."""
-    return [reading.device.id.name for reading in sample.readings]
-
-
-def status(sample: Sample) -> dict[str, str]:
-    """Return the reason why each source is down, "" if it is up."""
-    return {one.info.name: one.reason for one in sample.sources}
-
 
 # --- one sample -------------------------------------------------------------
 
@@ -210,82 +124,6 @@ def test_a_source_that_hangs_delays_nobody_beyond_the_deadline() -> None:
 
     assert "hanging" not in devices(hung)
     assert status(hung)["hanging"] == "timeout"
-
-
-# --- drivers ----------------------------------------------------------------
-
-
-def test_devices_of_a_driver_are_read_from_the_next_sample_on() -> None:
-    """Each by a worker of its own."""
-    driver = FakeDriver((power("gpu 0"), power("gpu 1")))
-    with sampling(drivers=(driver,)) as sampler:
-        first = sampler.sample()
-        second = sampler.sample()
-
-    assert devices(first) == []
-    assert devices(second) == ["gpu 0", "gpu 1"]
-    assert status(second) == {"node": "", "driver": "", "gpu 0": "", "gpu 1": ""}
-
-
-def test_a_device_that_leaves_takes_its_status_along() -> None:
-    """A GPU that was taken out is not one that fails."""
-    leaving, staying = power("gpu 0"), power("gpu 1")
-    driver = FakeDriver((leaving, staying))
-    with sampling(drivers=(driver,)) as sampler:
-        sampler.sample()
-        sampler.sample()
-        driver.devices = (staying,)
-        sampler.sample()
-        last = sampler.sample()
-
-    assert devices(last) == ["gpu 1"]
-    assert "gpu 0" not in status(last)
-    assert leaving.closed
-
-
-def test_a_device_that_is_found_anew_replaces_the_old_one() -> None:
-    """After a reset the driver has another handle for the same GPU."""
-    old, new = power("gpu 0"), power("gpu 0")
-    driver = FakeDriver((old,))
-    with sampling(drivers=(driver,)) as sampler:
-        sampler.sample()
-        sampler.sample()
-        driver.devices = (new,)
-        sampler.sample()
-        last = sampler.sample()
-        new_is_open = not new.closed
-
-    assert devices(last) == ["gpu 0"]
-    assert old.closed
-    assert new_is_open
-
-
-def test_devices_that_stay_keep_their_workers() -> None:
-    """A driver that lists its devices anew costs no thread."""
-    staying = power("gpu 0")
-    driver = FakeDriver((staying,))
-    with sampling(drivers=(driver,)) as sampler:
-        sampler.sample()
-        sampler.sample()
-        threads = set(threading.enumerate())
-        driver.devices = (staying,)
-        sampler.sample()
-        sampler.sample()
-
-        assert set(threading.enumerate()) == threads
-        assert not staying.closed
-
-
-def test_a_driver_that_fails_does_not_hide_its_devices() -> None:
-    """They are read on as long as it names them."""
-    driver = FakeDriver((FakePower("gpu 0", time.monotonic, {gpu(): 300.0}),))
-    with sampling(drivers=(driver,)) as sampler:
-        sampler.sample()
-        driver.failure = SourceFaultyError("no list")
-        sample = sampler.sample()
-
-    assert devices(sample) == ["GPU-0"]
-    assert status(sample)["driver"] == "faulty"
 
 
 # --- what is told -----------------------------------------------------------

@@ -1,0 +1,18 @@
+"""A short way to let a usage tracker see a sample."""
+
+from exporter.core.interval import UsageStep, UsageTracker
+from exporter.core.model import NodeUsage, SourceStatus, WorkloadsReading
+from tests.fakes.node import sample
+
+
+def tick(
+    tracker: UsageTracker,
+    time_s: float,
+    *workloads: WorkloadsReading,
+    node: NodeUsage | None = None,
+    sources: tuple[SourceStatus, ...] = (),
+) -> UsageStep:
+    """Let a tracker see the usages of one sample."""
+    return tracker.advance(
+        sample(time_s, workloads=workloads, node=node, sources=sources)
+    )

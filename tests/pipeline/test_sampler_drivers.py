@@ -1,0 +1,90 @@
+import threading
+import time
+
+from exporter.core.errors import SourceFaultyError
+from tests.fakes.node import gpu
+from tests.fakes.sampling import (
+    FakeDriver,
+    devices,
+    power,
+    sampling,
+    status,
+)
+from tests.fakes.sources import (
+    FakePower,
+)
+
+# --- drivers ----------------------------------------------------------------
+
+
+def test_devices_of_a_driver_are_read_from_the_next_sample_on() -> None:
+    """Each by a worker of its own."""
+    driver = FakeDriver((power("gpu 0"), power("gpu 1")))
+    with sampling(drivers=(driver,)) as sampler:
+        first = sampler.sample()
+        second = sampler.sample()
+
+    assert devices(first) == []
+    assert devices(second) == ["gpu 0", "gpu 1"]
+    assert status(second) == {"node": "", "driver": "", "gpu 0": "", "gpu 1": ""}
+
+
+def test_a_device_that_leaves_takes_its_status_along() -> None:
+    """A GPU that was taken out is not one that fails."""
+    leaving, staying = power("gpu 0"), power("gpu 1")
+    driver = FakeDriver((leaving, staying))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        driver.devices = (staying,)
+        sampler.sample()
+        last = sampler.sample()
+
+    assert devices(last) == ["gpu 1"]
+    assert "gpu 0" not in status(last)
+    assert leaving.closed
+
+
+def test_a_device_that_is_found_anew_replaces_the_old_one() -> None:
+    """After a reset the driver has another handle for the same GPU."""
+    old, new = power("gpu 0"), power("gpu 0")
+    driver = FakeDriver((old,))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        driver.devices = (new,)
+        sampler.sample()
+        last = sampler.sample()
+        new_is_open = not new.closed
+
+    assert devices(last) == ["gpu 0"]
+    assert old.closed
+    assert new_is_open
+
+
+def test_devices_that_stay_keep_their_workers() -> None:
+    """A driver that lists its devices anew costs no thread."""
+    staying = power("gpu 0")
+    driver = FakeDriver((staying,))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        threads = set(threading.enumerate())
+        driver.devices = (staying,)
+        sampler.sample()
+        sampler.sample()
+
+        assert set(threading.enumerate()) == threads
+        assert not staying.closed
+
+
+def test_a_driver_that_fails_does_not_hide_its_devices() -> None:
+    """They are read on as long as it names them."""
+    driver = FakeDriver((FakePower("gpu 0", time.monotonic, {gpu(): 300.0}),))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        driver.failure = SourceFaultyError("no list")
+        sample = sampler.sample()
+
+    assert devices(sample) == ["GPU-0"]
+    assert status(sample)["driver"] == "faulty"
