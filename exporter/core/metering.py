@@ -154,7 +154,10 @@ class Meter:
         if reading.count is None:
             return _STANDSTILL
         elapsed_s = Seconds(reading.time_s - self.count_time_s)
-        return counter_step(self.count, reading.count, elapsed_s, reading.device)
+        step = counter_step(self.count, reading.count, elapsed_s, reading.device)
+        if reading.may_have_restarted and isinstance(step, Advanced):
+            return Ambiguous(step.counts)
+        return step
 
     def _settle(self, energy_j: float | None, gap_s: float, event: Event) -> Metered:
         now_s = self.time_s or 0.0

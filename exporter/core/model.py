@@ -125,6 +125,9 @@ class Reading:
         count: raw energy counter in the sensor's unit, >= 0.
         power_w: instantaneous or averaged power, W, >= 0.
         gpu: the other gauges, if the device is a GPU.
+        may_have_restarted: nobody watched the counter since its last reading, as
+            when a driver was exchanged; a higher count proves no less energy
+            than the difference, and perhaps more.
     """
 
     device: Device
@@ -132,6 +135,7 @@ class Reading:
     count: int | None = None
     power_w: Watts | None = None
     gpu: GpuStatus | None = None
+    may_have_restarted: bool = False
 
 
 # --- who is running ---------------------------------------------------------

@@ -153,6 +153,9 @@ def test_a_gpu_that_comes_back_is_the_same_source(
     assert reading.device.id.name == hardware.gpus[1].uuid
     assert reading.count is not None
     assert reading.count < 1e9
+    assert reading.may_have_restarted
+    assert not members[1].read()[0].may_have_restarted
+    assert not members[0].read()[0].may_have_restarted
 
 
 def test_the_index_of_a_gpu_follows_nvml(

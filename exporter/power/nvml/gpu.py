@@ -58,6 +58,7 @@ class NvmlGpu:
         self._place: Place | None = None
         self._parts: tuple[Meter, Gauges, Occupants] | None = None
         self._unsupported: set[str] = set()
+        self._was_away = False
         self._info = SourceInfo(self._name, "gpu", "counter", "measured", "device")
 
     @property
@@ -128,6 +129,7 @@ class NvmlGpu:
         self._parts = None
         self._absence = why
         self.needs_driver = True
+        self._was_away = True
 
     # --- for the worker --------------------------------------------------------
 
@@ -143,9 +145,12 @@ class NvmlGpu:
         except place.nvml.NVMLError as error:
             if code_of(error) in HANDLE_LOST:
                 self.needs_driver = True
+                self._was_away = True
             msg = f"GPU {self.uuid}: {say(error)}"
             raise SourceFaultyError(msg) from error
-        return Reading(meter.device, time_s, count, power_w, gauges.read(time_s))
+        was_away, self._was_away = self._was_away, False
+        status = gauges.read(time_s)
+        return Reading(meter.device, time_s, count, power_w, status, was_away)
 
     def _examine(self, place: Place) -> tuple[Meter, Gauges, Occupants]:
         nvml, handle = place.nvml, place.handle
