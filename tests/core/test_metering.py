@@ -6,7 +6,7 @@ import pytest
 from exporter.core.metering import Meter, Metered
 from exporter.core.units import Joules, Seconds
 from tests.fakes.meter_rows import play, running, stuck, total_j, unmeasured_s
-from tests.fakes.node import cpu, gpu
+from tests.fakes.node import cpu, gpu, reading
 
 GPU = gpu()
 GAUGE = gpu(counter=False)
@@ -70,10 +70,10 @@ def test_a_wrap_is_told_and_loses_nothing() -> None:
 
 
 def test_an_ambiguous_wrap_counts_what_is_certain() -> None:
-    """Rule 2: the rest may be a turn of 1000 J or none; the time is unmeasured."""
+    """Rule 2: there may be more turns of 1000 J; the time is unmeasured."""
     small = cpu(wraps_at=1_000_000_000)
 
-    metered = play(Meter(), small, [(0, 0, None), (60, 4300, None)])
+    metered = play(Meter(), small, [(500, 0, None), (560, 4300, None)])
 
     assert metered[1].event == "ambiguous"
     assert metered[1].energy_j == pytest.approx(300.0)
