@@ -86,6 +86,20 @@ def test_holds_wait_for_a_counter_that_is_late() -> None:
     assert job_j(snapshot, "b") == pytest.approx({"gpu": 400.0})
 
 
+def test_a_gpu_that_nobody_held_for_a_while_is_unallocated_for_that_long() -> None:
+    """A is gone after two of five seconds: 200 of 500 J are its own."""
+    engine = Engine(EngineSettings())
+    fold(engine, 1000.0, reading(GPU, 1000.0, 0, 100), running=owner("a"))
+    fold(engine, 1001.0, running=owner("a"))
+    for time_s in (1002.0, 1003.0, 1004.0):
+        fold(engine, time_s, running=jobs())
+
+    snapshot = fold(engine, 1005.0, reading(GPU, 1005.0, 500, 100), running=jobs())
+
+    assert job_j(snapshot, "a") == pytest.approx({"gpu": 200.0})
+    assert unattributed_j(snapshot) == pytest.approx({("gpu", "unallocated"): 300.0})
+
+
 def test_holds_of_unmeasured_time_do_not_wait() -> None:
     """A held the GPU while nobody saw it; what B draws later is B's alone."""
     engine = Engine(EngineSettings())

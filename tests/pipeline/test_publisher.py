@@ -5,8 +5,6 @@ from exporter.pipeline.runner import Publisher, Runner
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.sampling import power, sampler_of
 
-# --- the publisher ----------------------------------------------------------
-
 
 def test_before_the_first_tick_nothing_is_published() -> None:
     """The daemon is not ready then."""
