@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.core.model import GpuUse
 from exporter.core.snapshot import JobTotals
-from exporter.core.units import Grams, Joules, Ratio, Seconds
+from exporter.core.units import Grams, Joules, Seconds
 from exporter.exposition.http import create_app
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.local_serving import local_serving
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def job(energy_j: float, emissions_g: float, gpus: float | None = None) -> JobTotals:
+def job(energy_j: float, emissions_g: float, gpu_s: float | None = None) -> JobTotals:
     """Return an ended job 4242 whose user chose an unpleasant name for it."""
     some = rich_snapshot().jobs[0]
     return changed(
@@ -32,8 +33,10 @@ def job(energy_j: float, emissions_g: float, gpus: float | None = None) -> JobTo
         labels=changed(some.labels, info={"name": NASTY}),
         energy_j=(("cpu", Joules(energy_j * 0.75)), ("dram", Joules(energy_j * 0.25))),
         emissions_g=Grams(emissions_g),
-        gpus=gpus,
-        gpu_utilization=None if gpus is None else Ratio(0.5),
+        # Once it has ended it holds none.
+        gpus=None,
+        gpu_utilization=None,
+        gpu_use=None if gpu_s is None else GpuUse(gpu_s, gpu_s, gpu_s / 2),
         end_unix_s=Seconds(some.created_unix_s + 60),
     )
 
@@ -75,12 +78,12 @@ def test_parts_of_several_nodes_are_added_up(
 ) -> None:
     """Each node knows its own part only."""
     assert reader.snapshot is not None
-    part = job(5.4e6, 1_250.0, gpus=4)
+    part = job(5.4e6, 1_250.0, gpu_s=7_200.0)
     reader.snapshot = changed(reader.snapshot, jobs=(part,))
 
     line = summary(settings, "4242", "localhost,127.0.0.1")
 
-    assert line == "jouled: 3.00 kWh, 2.50 kgCO2e, 8 GPUs 50 % used\n"
+    assert line == "jouled: 3.00 kWh, 2.50 kgCO2e, 4.00 GPU-h 50 % used\n"
 
 
 def test_a_node_that_does_not_answer_is_told(settings: Mapping[str, str]) -> None:
@@ -95,12 +98,12 @@ def test_small_jobs_are_told_in_joules(
 ) -> None:
     """A test run of a second is worth a line too."""
     assert reader.snapshot is not None
-    small = job(42.5, 0.0044, gpus=1)
+    small = job(42.5, 0.0044, gpu_s=12.0)
     reader.snapshot = changed(reader.snapshot, jobs=(small,))
 
     line = summary(settings, "4242", "localhost")
 
-    assert line == "jouled: 42.5 J, 0.00 gCO2e, 1 GPU 50 % used\n"
+    assert line == "jouled: 42.5 J, 0.00 gCO2e, 12.0 GPU-s 50 % used\n"
 
 
 @pytest.mark.parametrize("args", [[], ["x"], ["12", "nowhere.invalid"], ["12"]])

@@ -81,6 +81,7 @@ def ended_job(job_id: int) -> JobTotals:
         emissions_g=Grams(0.75),
         gpus=None,
         gpu_utilization=None,
+        gpu_use=None,
         end_unix_s=Seconds(some.created_unix_s + 60),
     )
 
