@@ -129,6 +129,19 @@ def test_a_longer_gap_is_unmeasured_and_not_bridged() -> None:
     assert total_j(metered) == pytest.approx(100.0)
 
 
+def test_what_is_a_gap_depends_on_the_interval() -> None:
+    """25 s are no gap for who reads each 10 s, and one for who reads each 5 s."""
+    first, second = (reading(GAUGE, time_s, None, 100.0) for time_s in (0.0, 25.0))
+
+    energies = []
+    for interval_s in (Seconds(10.0), Seconds(5.0)):
+        meter = Meter()
+        meter.advance(first, interval_s)
+        energies.append(meter.advance(second, interval_s).energy_j)
+
+    assert energies == [2500.0, None]
+
+
 def test_a_gauge_that_shows_nothing_leaves_its_interval_unmeasured() -> None:
     """Both ends of a trapezoid are needed."""
     metered = play(
