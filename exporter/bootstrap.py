@@ -12,6 +12,7 @@ from exporter import daemon
 from exporter.carbon.static import FixedIntensity
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config
+from exporter.core.archive import JobArchive
 from exporter.core.model import Component
 from exporter.core.ports import (
     GpuInventory,
@@ -24,6 +25,7 @@ from exporter.core.units import GramsPerKwh, Seconds, Watts
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
+from exporter.pipeline.recorder import ARCHIVE_NAME, JobRecorder, running_keys
 from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.pipeline.sampler import Sampler, Sources
 from exporter.pipeline.state import EngineSettings, EngineState
@@ -41,6 +43,9 @@ from exporter.workloads.slurm import (
     SlurmWorkloads,
     drop_directory,
 )
+
+# How long a question to the API about jobs of the past may take.
+_ARCHIVE_ANSWER_S = 2.0
 
 
 def run(config: Config, reload: Callable[[], Config]) -> int:
@@ -74,7 +79,13 @@ def daemon_plan(
         every = (*sources.workloads, *workloads)
         return build_runner(config, replace(sources, workloads=every), publisher)
 
-    return daemon.Plan(reload=reload, runner=build, live=build_live, advice=_advice)
+    return daemon.Plan(
+        reload=reload,
+        runner=build,
+        live=build_live,
+        advice=_advice,
+        archive=build_archive_reader,
+    )
 
 
 def _advice(live: Live) -> str:
@@ -156,8 +167,19 @@ def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runn
         publisher,
         checkpoint=checkpoint,
         idle_store=idle_store,
+        recorder=_recorder(config, state),
         give_up=lambda: any(driver.restart_needed for driver in sources.drivers),
     )
+
+
+def build_archive_reader(config: Config) -> JobArchive | None:
+    """Return what answers questions about jobs of the past, if any are kept."""
+    if not config.archive.enabled:
+        return None
+    # It brings SQLite along.
+    from exporter.pipeline.archive_reader import ArchiveReader  # noqa: PLC0415 - above
+
+    return ArchiveReader(config.state.dir / ARCHIVE_NAME, _ARCHIVE_ANSWER_S)
 
 
 def build_sampler(
@@ -199,6 +221,21 @@ def _cpu_sources(config: Config) -> tuple[PowerSource, ...]:
     elif model is not None:
         sources.append(model)
     return tuple(sources)
+
+
+def _recorder(config: Config, state: EngineState) -> JobRecorder | None:
+    if not config.archive.enabled:
+        return None
+    # It brings SQLite along.
+    from exporter.pipeline.archive import Archive  # noqa: PLC0415 - see above
+
+    archive = Archive(
+        config.state.dir / ARCHIVE_NAME,
+        retention_s=config.archive.retention_s,
+        running=running_keys(state.ledger),
+        errors=state.source_errors.setdefault("archive", {}),
+    )
+    return JobRecorder(archive)
 
 
 def _schedulers(config: Config, inventory: GpuInventory) -> tuple[WorkloadSource, ...]:

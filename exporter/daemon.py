@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config import Config, diff, needs_restart
+from exporter.core.archive import JobArchive
 from exporter.core.errors import ConfigError
 from exporter.exposition.http import create_app
 from exporter.exposition.local_server import LocalServer
@@ -46,12 +47,15 @@ class Plan:
         live: builds what a reload may exchange.
         advice: what the operator should know about a configuration; "" if
             nothing.
+        archive: builds what answers questions about jobs of the past; ``None``
+            if none are kept.
     """
 
     reload: Callable[[], Config]
     runner: Callable[[Config, Publisher], Runner]
     live: Callable[[Config], Live]
     advice: Callable[[Live], str]
+    archive: Callable[[Config], JobArchive | None]
 
 
 def run(config: Config, plan: Plan) -> int:
@@ -108,6 +112,7 @@ class _Daemon:
             version=version(),
             level=config.metrics.level,
             interval_s=config.sampling.interval_s,
+            archive=plan.archive(config),
         )
         self._server = WebServer(self._app, sockets, web_config)
         self._local_server = LocalServer(self._publisher, config.state.run_dir)

@@ -5,6 +5,7 @@ from exporter.config.loading import hint, load
 from exporter.config.manual import describe
 from exporter.config.settings import (
     SETTINGS,
+    Archive,
     Attribution,
     Carbon,
     Config,
@@ -29,6 +30,7 @@ from exporter.config.values import parse_address, parse_duration_s
 
 __all__ = [
     "SETTINGS",
+    "Archive",
     "Attribution",
     "Carbon",
     "Config",

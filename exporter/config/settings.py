@@ -29,6 +29,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["logfmt", "json"]
 
 _WATTS = number(0, 100_000)
+_DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,23 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """What is kept of jobs after they ended."""
+
+    enabled: bool = setting(
+        boolean(),
+        "keep a record of every job in archive.db, in the directory state.dir",
+        default=True,
+    )
+    retention_s: float = setting(
+        duration(_DAY_S, 36500 * _DAY_S),
+        "how long the record of a job is kept after its end",
+        default=400.0 * _DAY_S,
+        name="retention",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is logged to standard error."""
 
@@ -338,6 +356,7 @@ class Config:
         reloadable=True,
     )
     metrics: Metrics = field(default_factory=Metrics)
+    archive: Archive = field(default_factory=Archive)
     log: Log = field(default_factory=Log)
 
 

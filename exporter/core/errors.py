@@ -6,6 +6,7 @@
     ├── SourceFaultyError   failed this time: try again at the next tick
     └── SourceTimeoutError  did not answer in time: leave it alone till it does
     ConfigError             the configuration cannot be used: refuse it whole
+    ArchiveError            the past cannot be told now: say why, go on without
 
 A workload that ended is a result, not an error.
 """
@@ -45,3 +46,7 @@ class SourceTimeoutError(SourceError):
 
 class ConfigError(Exception):
     """A setting is unknown or impossible; the message names key and remedy."""
+
+
+class ArchiveError(Exception):
+    """The archive cannot be read now; the message names the path and the remedy."""

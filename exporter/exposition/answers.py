@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from exporter.core.archive import JobRecord, part_of
 from exporter.core.model import Component, GpuStatus, Quality, SourceStatus
 from exporter.core.snapshot import HistoryPoint, JobTotals, Snapshot
 from exporter.exposition.api_models import (
@@ -101,6 +102,7 @@ def job_answer(job: JobTotals) -> JobAnswer:
     """Describe one job."""
     labels = job.labels
     running = job.end_unix_s is None
+    energy_j = sum(part_j for _, part_j in job.energy_j)
     return JobAnswer(
         scheduler=job.workload.scheduler,
         job_id=labels.job_id,
@@ -113,7 +115,7 @@ def job_answer(job: JobTotals) -> JobAnswer:
         running=running,
         power_w=sum(power_w for _, power_w in job.power_w) if job.power_w else None,
         components_w=dict(job.power_w),
-        energy_j=sum(energy_j for _, energy_j in job.energy_j),
+        energy_j=energy_j,
         components_j=dict(job.energy_j),
         emissions_g=job.emissions_g,
         cpu_s=job.cpu_s,
@@ -126,7 +128,64 @@ def job_answer(job: JobTotals) -> JobAnswer:
         projected_energy_j=job.projected_energy_j,
         projected_emissions_g=job.projected_emissions_g,
         progress_ratio=job.progress,
+        state="running" if running else "ended",
+        last_seen_unix_s=job.end_unix_s,
+        estimated_energy_j=job.estimated_j,
+        fallback_emissions_g=job.fallback_g,
+        **_ratios_of(job, energy_j),
     )
+
+
+def record_answer(record: JobRecord) -> JobAnswer:
+    """Describe one job of the archive."""
+    labels = record.labels
+    return JobAnswer(
+        scheduler=record.workload.scheduler,
+        job_id=labels.job_id,
+        user=labels.user,
+        account=labels.account,
+        partition=labels.partition,
+        namespace=labels.namespace,
+        pod=labels.pod,
+        info=dict(labels.info),
+        running=record.state == "running",
+        power_w=None,
+        components_w={},
+        energy_j=record.total_j,
+        components_j=dict(record.energy_j),
+        emissions_g=record.emissions_g,
+        cpu_s=record.cpu_s,
+        gpus=None,
+        gpu_utilization_ratio=None,
+        memory_bytes=None,
+        created_unix_s=record.created_unix_s,
+        start_unix_s=record.start_unix_s,
+        end_unix_s=record.end_unix_s,
+        projected_energy_j=None,
+        projected_emissions_g=None,
+        progress_ratio=None,
+        state=record.state,
+        last_seen_unix_s=record.seen_unix_s,
+        estimated_energy_j=record.estimated_j,
+        fallback_emissions_g=record.fallback_g,
+        **_ratios_of(record, record.total_j),
+    )
+
+
+def _ratios_of(
+    job: JobTotals | JobRecord, energy_j: float | None
+) -> dict[str, float | None]:
+    """What is told alike of a job of now and of one of the archive."""
+    use = job.gpu_use
+    estimated = part_of(job.estimated_j, energy_j)
+    return {
+        "measured_ratio": None if estimated is None else 1 - estimated,
+        "fallback_ratio": part_of(job.fallback_g, job.emissions_g),
+        "peak_power_w": job.peak_power_w,
+        "gpu_held_s": None if use is None else use.held_s,
+        "gpu_idle_s": None if use is None or not use.known_s else use.idle_s,
+        "gpu_use_ratio": None if use is None else use.utilization,
+    }
 
 
 def intensity_answer(snapshot: Snapshot) -> IntensityAnswer:

@@ -1,31 +1,29 @@
-"""The JSON API of a node: read-only, the last tick and the recent past."""
+"""The JSON API of a node: read-only, the last tick and the past."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, status
 
+from exporter.core.archive import JobArchive
 from exporter.core.snapshot import HistoryPoint, Snapshot, SnapshotReader
-from exporter.exposition.answers import (
-    intensity_answer,
-    job_answer,
-    jobs_answer,
-    node_answer,
-)
-from exporter.exposition.api_models import (
-    IntensityAnswer,
-    JobAnswer,
-    JobsAnswer,
-    NodeAnswer,
-)
+from exporter.exposition.answers import intensity_answer, node_answer
+from exporter.exposition.api_jobs import add_job_routes
+from exporter.exposition.api_models import IntensityAnswer, NodeAnswer
 
 
 def api_router(
-    reader: SnapshotReader, *, node: str, version: str, interval_s: float
+    reader: SnapshotReader,
+    archive: JobArchive | None,
+    *,
+    node: str,
+    version: str,
+    interval_s: float,
 ) -> APIRouter:
     """Build the routes below ``/api/v1``.
 
     Args:
         reader: where the last snapshot is.
+        archive: knows the jobs of the past; ``None`` if nobody does.
         node: name of the node.
         version: version of the daemon.
         interval_s: sampling interval aimed at, s.
@@ -34,7 +32,8 @@ def api_router(
         prefix="/api/v1",
         responses={
             status.HTTP_503_SERVICE_UNAVAILABLE: {
-                "description": "no tick is done yet; ask again in a moment"
+                "description": "no tick is done yet, or the archive cannot be read "
+                "now; ask again in a moment"
             }
         },
     )
@@ -73,35 +72,7 @@ def api_router(
             interval_s=interval_s,
         )
 
-    @router.get("/jobs", summary="Every job on this node")
-    async def jobs() -> JobsAnswer:
-        return jobs_answer(latest())
-
-    @router.get(
-        "/jobs/{job_id}",
-        summary="One job on this node",
-        responses={status.HTTP_404_NOT_FOUND: {"description": "no such job here"}},
-    )
-    async def job(
-        job_id: str,
-        scheduler: Annotated[
-            str | None,
-            Query(description="needed only if two schedulers use the same id"),
-        ] = None,
-    ) -> JobAnswer:
-        found = [
-            job
-            for job in latest().jobs
-            if job.labels.job_id == job_id
-            and scheduler in {None, job.workload.scheduler}
-        ]
-        if not found:
-            raise HTTPException(
-                status.HTTP_404_NOT_FOUND,
-                "no such job on this node, or it ended too long ago",
-            )
-        # A requeued job has been here before: the last run counts.
-        return job_answer(max(found, key=lambda job: job.created_unix_s))
+    add_job_routes(router, latest, archive)
 
     @router.get("/intensity", summary="Carbon intensity in force")
     async def intensity() -> IntensityAnswer:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporter.config.moments import MOMENT_TEXT
+from exporter.core.archive import JobState
 from exporter.core.model import Component, IdleMethod, Method, Quality, Reason, Scope
 
 Power = Annotated[float, Field(description="mean power of the last interval, W")]
@@ -141,7 +143,9 @@ class JobAnswer(_Answer):
     running: bool
     power_w: Annotated[float | None, Field(description="null once it ended, W")]
     components_w: dict[Component, float]
-    energy_j: float
+    energy_j: Annotated[
+        float | None, Field(description="null if the node can tell of none, J")
+    ]
     components_j: dict[Component, float]
     emissions_g: float
     cpu_s: float
@@ -154,16 +158,75 @@ class JobAnswer(_Answer):
     projected_energy_j: float | None
     projected_emissions_g: float | None
     progress_ratio: float | None
+    state: Annotated[
+        JobState,
+        Field(description='"lost": daemon or node went away while it was running'),
+    ]
+    last_seen_unix_s: Annotated[
+        float | None,
+        Field(description="up to when the archive tells; null: up to the last tick"),
+    ]
+    estimated_energy_j: Annotated[
+        float, Field(description="the part of energy_j that comes from estimates, J")
+    ]
+    measured_ratio: Annotated[
+        float | None, Field(description="the measured part of energy_j, 0..1")
+    ]
+    fallback_emissions_g: Annotated[
+        float, Field(description="the part computed on fallback intensity, g")
+    ]
+    fallback_ratio: Annotated[
+        float | None, Field(description="the same as a part of emissions_g, 0..1")
+    ]
+    peak_power_w: Annotated[
+        float | None, Field(description="the most in any one interval, W")
+    ]
+    gpu_held_s: Annotated[
+        float | None,
+        Field(description="GPUs held times time, s; null if it never held any"),
+    ]
+    gpu_idle_s: Annotated[
+        float | None,
+        Field(description="the part of gpu_held_s in which they did nothing, s"),
+    ]
+    gpu_use_ratio: Annotated[
+        float | None, Field(description="mean since it was first seen, 0..1")
+    ]
 
 
 class JobsAnswer(_Answer):
-    """Every job on this node, those that ended a while ago included."""
+    """Jobs on this node: those of now, or those of the archive."""
 
     unix_s: float
     jobs: tuple[JobAnswer, ...]
     jobs_dropped: Annotated[
         int, Field(description="jobs left out because of the cap on exported jobs")
     ]
+    next_cursor: Annotated[
+        int | None,
+        Field(description="cursor= for older jobs of the archive; null: no more"),
+    ] = None
+
+
+class JobsQuestion(BaseModel):
+    """Which jobs of the archive are wanted."""
+
+    # A misspelt name would quietly ask for everybody's.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: Annotated[
+        str | None, Field(description=f"last seen then or later: {MOMENT_TEXT}")
+    ] = None
+    until: Annotated[str | None, Field(description="last seen before; as since")] = None
+    user: str | None = None
+    account: Annotated[
+        str | None, Field(description="Slurm account or Kubernetes namespace")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[
+        int | None,
+        Field(ge=1, le=2**62, description="next_cursor of the answer before"),
+    ] = None
 
 
 class IntensityAnswer(_Answer):

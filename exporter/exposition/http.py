@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from exporter.core.archive import JobArchive
 from exporter.core.snapshot import SnapshotReader
 from exporter.exposition.api import api_router
 from exporter.exposition.metric import Level
@@ -73,6 +74,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
     level: Level = "job",
     interval_s: float = 1.0,
     node: str | None = None,
+    archive: JobArchive | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> NodeApp:
     """Build the application.
@@ -83,6 +85,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
         level: how far ``/metrics`` goes: the node, its tenants, or every job.
         interval_s: sampling interval aimed at, s, > 0.
         node: name of the node; ``None``: the machine's own.
+        archive: knows the jobs of the past; ``None`` if nobody does.
         clock: CLOCK_MONOTONIC, the clock of ``Snapshot.time_s``, s.
     """
     app = NodeApp(
@@ -99,6 +102,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
     app.include_router(
         api_router(
             reader,
+            archive,
             node=platform.node() if node is None else node,
             version=version,
             interval_s=interval_s,

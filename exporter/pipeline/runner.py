@@ -15,6 +15,7 @@ from exporter.core.units import Seconds
 from exporter.pipeline.checkpoint import Checkpoint
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
+from exporter.pipeline.recorder import JobRecorder
 from exporter.pipeline.sampler import Sampler
 from exporter.pipeline.state import EngineSettings
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 _HISTORY_S = 600
 _KEEP_IDLE_EVERY_S = 300.0
+# The daemon waits longer than this for the tick to end.
+_CLOSE_ARCHIVE_S = 1.0
 _CHECKPOINT = SourceInfo("checkpoint", "", "none", "none", "node")
 
 
@@ -87,6 +90,7 @@ class Runner:
         *,
         checkpoint: Checkpoint | None = None,
         idle_store: IdleStore | None = None,
+        recorder: JobRecorder | None = None,
         give_up: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -95,6 +99,7 @@ class Runner:
         self._publisher = publisher
         self._checkpoint = checkpoint
         self._idle_store = idle_store
+        self._recorder = recorder
         self._give_up = give_up
         self._monotonic = monotonic
         self._live: Live | None = None
@@ -137,6 +142,8 @@ class Runner:
         finally:
             self._keep_idle()
             self._sampler.close()
+            if self._recorder is not None:
+                self._recorder.close(self._engine.state.ledger, _CLOSE_ARCHIVE_S)
 
     def tick(self) -> Snapshot:
         """Do one tick and return what was published."""
@@ -148,6 +155,12 @@ class Runner:
         if self._checkpoint is not None:
             self._checkpoint.save(self._engine.state)
             sources = (*sources, _status(self._checkpoint.error))
+        if self._recorder is not None:
+            engine = self._engine
+            self._recorder.after_tick(
+                engine.state.ledger, engine.ended, sample.time_s, sample.unix_s
+            )
+            sources = (*sources, self._recorder.status)
         duration_s = Seconds(self._monotonic() - begin_s)
         snapshot = replace(snapshot, sources=sources, tick_duration_s=duration_s)
         self._publisher.publish(snapshot)

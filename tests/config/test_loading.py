@@ -45,6 +45,8 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "metrics.level": ("node", "node"),
     "metrics.max_jobs": ("7", 7),
     "metrics.ended_jobs_for": ("1h30m", 5400.0),
+    "archive.enabled": ("false", False),
+    "archive.retention": ("30d", 2_592_000.0),
     "log.level": ("debug", "debug"),
     "log.format": ("json", "json"),
 }
