@@ -39,6 +39,11 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
     ledger = state.ledger
     present = _present_devices(sample, ledger)
     gpus = {d: state.gpus[d] for d, _ in present if d in state.gpus}
+    utilization = {
+        device.name: gpu.utilization
+        for device, gpu in gpus.items()
+        if gpu.utilization is not None
+    }
     power_w = _component_power(state, present)
     known_w = [watts for watts in power_w.values() if watts is not None]
     return Snapshot(
@@ -64,7 +69,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
         idle=_idle_power(state, present),
         cpu_busy=busy,
         jobs=tuple(
-            _job_totals(job, job.labels, power_w, gpus)
+            _job_totals(job, job.labels, power_w, utilization)
             for job in ledger.jobs.values()
             if job.exported and job.labels is not None
         ),
@@ -151,15 +156,16 @@ def _job_totals(
     job: JobAccount,
     labels: WorkloadLabels,
     known_w: dict[Component, Watts | None],
-    gpus: dict[DeviceId, GpuStatus],
+    utilization: dict[str, Ratio],
 ) -> JobTotals:
-    usage = job.usage
-    running = usage if job.ended_s is None else None
-    utilization = None
-    if running is not None and running.gpus:
-        utilization = _utilization_of(
-            [DeviceId("gpu", hold.device) for hold in running.gpus], gpus
-        )
+    running = job.usage if job.ended_s is None else None
+    known = []
+    if running is not None:
+        known = [
+            utilization[hold.device]
+            for hold in running.gpus
+            if hold.device in utilization
+        ]
     return JobTotals(
         workload=job.workload,
         labels=labels,
@@ -183,7 +189,7 @@ def _job_totals(
         emissions_g=Grams(job.emissions_g),
         cpu_s=Seconds(job.cpu_s),
         gpus=sum(hold.share for hold in running.gpus) if running is not None else None,
-        gpu_utilization=utilization,
+        gpu_utilization=Ratio(sum(known) / len(known)) if known else None,
         memory_bytes=running.memory_bytes if running is not None else None,
         start_unix_s=None if job.start_unix_s is None else Seconds(job.start_unix_s),
         end_unix_s=None if job.ended_unix_s is None else Seconds(job.ended_unix_s),
@@ -192,17 +198,6 @@ def _job_totals(
         peak_power_w=None if job.peak_power_w is None else Watts(job.peak_power_w),
         gpu_use=job.gpu_use,
     )
-
-
-def _utilization_of(
-    devices: list[DeviceId], gpus: dict[DeviceId, GpuStatus]
-) -> Ratio | None:
-    known = [
-        status.utilization
-        for device in devices
-        if (status := gpus.get(device)) is not None and status.utilization is not None
-    ]
-    return Ratio(sum(known) / len(known)) if known else None
 
 
 def _sources(sample: Sample, state: EngineState) -> tuple[SourceStatus, ...]:
