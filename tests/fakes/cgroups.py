@@ -209,10 +209,10 @@ class PlayedSlurm:
         task = f"{job.path}/step_{name}/task_0"
         if self.layout != "v1":
             stepd = f"{job.path}/step_{name}/slurm"
-            self._make(stepd)
+            self._make(stepd, is_step=True)
             self._start_process(stepd, {"SLURM_CONF": "/etc/slurm"}, uid=0)
             task = f"{job.path}/step_{name}/user/task_0"
-        self._make(task)
+        self._make(task, is_step=True)
         pid = self._start_process(task, variables, uid=uid)
         job.pids.append(pid)
         return pid
@@ -225,9 +225,8 @@ class PlayedSlurm:
         for tree in self._trees.values():
             shutil.rmtree(tree / job.path, ignore_errors=True)
             user = (tree / job.path).parent
-            if user.name.startswith("uid_") and not any(
-                each.is_dir() for each in user.iterdir()
-            ):
+            is_there = user.name.startswith("uid_") and user.is_dir()
+            if is_there and not any(each.is_dir() for each in user.iterdir()):
                 shutil.rmtree(user)
         for pid in job.pids:
             shutil.rmtree(self.procfs / str(pid), ignore_errors=True)
@@ -243,12 +242,17 @@ class PlayedSlurm:
 
     # --- files ----------------------------------------------------------------------
 
-    def _make(self, path: str) -> None:
-        """Make a cgroup and those above it, with the files that the kernel makes."""
-        for controller, tree in self._trees.items():
-            for directory in (*reversed((tree / path).parents), tree / path):
-                if directory.is_relative_to(tree) and directory != tree:
-                    _make_one(directory, controller)
+    def _make(self, path: str, *, is_step: bool = False) -> None:
+        """Make a cgroup and those above it, with the files that the kernel makes.
+
+        Steps are made in one tree only: in the others nobody looks at them.
+        """
+        trees = list(self._trees.items())
+        for controller, tree in trees[:1] if is_step else trees:
+            directory = tree
+            for name in path.split("/"):
+                directory = directory / name
+                _make_one(directory, controller)
 
     def _start_process(
         self, path: str, variables: Mapping[str, str], *, uid: int
@@ -264,9 +268,9 @@ class PlayedSlurm:
             (process / "cgroup").write_text(f"0::/{path}\n")
         if os.geteuid() == 0:
             os.chown(process, uid, uid)
-        for tree in self._trees.values():
-            with (tree / path / "cgroup.procs").open("a") as file:
-                file.write(f"{pid}\n")
+        tree = next(iter(self._trees.values()))
+        with (tree / path / "cgroup.procs").open("a") as file:
+            file.write(f"{pid}\n")
         return pid
 
     def _write_limits(

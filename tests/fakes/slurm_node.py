@@ -18,7 +18,6 @@ from tests.fakes.inventory import FakeInventory
 # Generous: it is there so that a hang fails, on however slow a machine.
 LONGEST_S = 30.0
 
-_UNIX_S = 1_900_000_000.0
 _PAUSE_S = 0.002
 
 
@@ -35,6 +34,7 @@ class SlurmNode:
         slurm: its cgroups and processes.
         inventory: its GPUs.
         drops: where a Prolog leaves its files.
+        users: knows their names.
         source: the reader.
     """
 
@@ -54,18 +54,27 @@ class SlurmNode:
         self.clock = Clock(1000.0)
         self.slurm = PlayedSlurm(root, layout, self.clock, counts_cpu=counts_cpu)
         self.inventory = inventory or FakeInventory()
+        self.users = users or UserNames(name_of, self.clock)
         self.drops = root / "run" / "slurm" / "jobs"
         self.source = SlurmWorkloads(
             SlurmPlaces(self.slurm.cgroupfs, self.slurm.procfs, self.drops),
             self.inventory,
             gpus,
             naming,
-            users=users or UserNames(name_of, self.clock),
+            users=self.users,
             monotonic=self.clock,
-            unix_time=lambda: _UNIX_S + self.clock(),
+            # That of the file system, on which the played files are dated.
+            unix_time=time.time,
             budget=budget,
             open_inotify=open_inotify,
         )
+
+    def know_user(self, uid: int) -> None:
+        """Wait until the name of a user is known."""
+        end_s = time.monotonic() + LONGEST_S
+        while self.users.name(uid) is None:
+            assert time.monotonic() < end_s, "no name came"
+            time.sleep(_PAUSE_S)
 
     def tick(self, elapsed_s: float = 1.0) -> WorkloadsReading:
         """Let time pass and read once."""
