@@ -1,0 +1,244 @@
+"""The values of one zone that providers told, and which of them is in force.
+
+Providers are in order of preference. The first one whose value is live is in
+force. If none is, it is the newest value that is not too old, as "last good".
+A value is live as long as one cannot expect a newer one: so a provider that is
+dead and one that repeats itself for ever are found out in the same way.
+
+One thread offers values, any other may ask which is in force: what is held is
+exchanged in one step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from exporter.carbon.errors import ImplausibleError
+from exporter.carbon.observation import CLOCK_TOLERANCE_S, Forecast, Observation
+from exporter.carbon.provider import Traits
+from exporter.core.model import Intensity
+from exporter.core.units import Seconds
+
+USUAL_MAX_AGE_S = Seconds(6 * 3600.0)
+"""Grids swing with sun and demand: after a quarter of a day a value says less
+about now than the mean of the year does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The value in force.
+
+    Attributes:
+        observation: what was told.
+        fetched_unix_s: when it was told.
+        level: 0 live, 1 last good.
+        until_unix_s: it is of this level up to this moment.
+        intensity: the same as the core takes it.
+    """
+
+    observation: Observation
+    fetched_unix_s: Seconds
+    level: Literal[0, 1]
+    until_unix_s: Seconds
+    intensity: Intensity
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value and when it was told, as it is kept on disk."""
+
+    observation: Observation
+    fetched_unix_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    kept: Kept
+    from_unix_s: Seconds
+    live: Standing
+    good: Standing
+
+    @property
+    def begin_unix_s(self) -> Seconds:
+        return self.kept.observation.observed_unix_s
+
+
+class LiveIntensity:
+    """What is known of one signal of one zone.
+
+    Args:
+        zone: the grid zone, as it is configured.
+        providers: those that are asked, in order of preference, of one signal.
+        max_age_s: a value older than this is not used at all, s, > 0.
+
+    Raises:
+        ValueError: the providers tell different signals, or there is none.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        providers: tuple[Traits, ...],
+        max_age_s: Seconds = USUAL_MAX_AGE_S,
+    ) -> None:
+        signals = {traits.signal for traits in providers}
+        if len(signals) != 1:
+            msg = f"one signal of {zone} is needed, not {len(signals)}"
+            raise ValueError(msg)
+        self._zone = zone
+        self._signal = signals.pop()
+        self._providers = {traits.name: traits for traits in providers}
+        self._max_age_s = max_age_s
+        self._held: Mapping[str, _Held] = MappingProxyType({})
+        self._forecasts: Mapping[str, Forecast] = MappingProxyType({})
+
+    @property
+    def zone(self) -> str:
+        """The grid zone, as it is configured."""
+        return self._zone
+
+    @property
+    def signal(self) -> Literal["average", "marginal"]:
+        """What its values are."""
+        return self._signal
+
+    def offer(self, observation: Observation, unix_s: Seconds) -> bool:
+        """Take a value that was told just now.
+
+        Args:
+            observation: of this zone and signal, from one of its providers.
+            unix_s: now.
+
+        Returns:
+            Whether it is live.
+
+        Raises:
+            ImplausibleError: it speaks of the future, or of a time before that
+                of the last one.
+            ValueError: it is not of this zone, signal or providers.
+        """
+        self._check_mine(observation)
+        if observation.is_future(unix_s):
+            msg = "the value is from the future"
+            raise ImplausibleError(msg)
+        held = self._held.get(observation.provider)
+        # What was accepted under a clock that ran ahead must not shut out all
+        # that comes after the clock was set right.
+        if held is not None and not held.kept.observation.is_future(unix_s):
+            last_s = held.kept.observation.observed_unix_s
+            if observation.observed_unix_s < last_s:
+                msg = "the value is older than the last one"
+                raise ImplausibleError(msg)
+        return self._hold(Kept(observation, unix_s)).live.until_unix_s > unix_s
+
+    def restore(self, kept: Kept) -> bool:
+        """Take back what was kept, unless it is of no use here.
+
+        Returns:
+            Whether it was taken.
+        """
+        observation = kept.observation
+        if (
+            observation.zone != self._zone
+            or observation.signal != self._signal
+            or observation.provider not in self._providers
+        ):
+            return False
+        self._hold(kept)
+        return True
+
+    def kept(self) -> tuple[Kept, ...]:
+        """Return the last value of each provider, to be kept."""
+        return tuple(held.kept for held in self._held.values())
+
+    def fetched_unix_s(self, provider: str) -> Seconds | None:
+        """When a provider last told a value; ``None`` if it never did."""
+        held = self._held.get(provider)
+        return None if held is None else held.kept.fetched_unix_s
+
+    def standing(self, unix_s: Seconds) -> Standing | None:
+        """Return the value in force; ``None`` if none is recent enough.
+
+        It answers at once, from any thread.
+
+        Args:
+            unix_s: the moment, on the wall clock.
+        """
+        held = self._held
+        newest: _Held | None = None
+        for name in self._providers:
+            one = held.get(name)
+            if one is None or unix_s < one.from_unix_s:
+                continue
+            if unix_s < one.live.until_unix_s:
+                return one.live
+            if unix_s < one.good.until_unix_s and (
+                newest is None or one.begin_unix_s > newest.begin_unix_s
+            ):
+                newest = one
+        return None if newest is None else newest.good
+
+    def offer_forecast(self, provider: str, forecast: Forecast) -> None:
+        """Take what a provider expects; it replaces what it expected before."""
+        self._forecasts = MappingProxyType({**self._forecasts, provider: forecast})
+
+    def forecast(self, unix_s: Seconds) -> Forecast:
+        """Return what is expected from now on, in order of time; maybe nothing.
+
+        All of it is from one provider: the one whose value is in force if it
+        has a forecast, else the first that has.
+        """
+        standing = self.standing(unix_s)
+        names = list(self._providers)
+        if standing is not None:
+            names.insert(0, standing.observation.provider)
+        for name in names:
+            points = tuple(
+                point
+                for point in self._forecasts.get(name, ())
+                if point.begin_unix_s + point.slot_s > unix_s
+            )
+            if points:
+                return points
+        return ()
+
+    def _check_mine(self, observation: Observation) -> None:
+        told = (observation.zone, observation.signal)
+        if told != (self._zone, self._signal) or (
+            observation.provider not in self._providers
+        ):
+            msg = f"{observation} is not of {self._signal} {self._zone}"
+            raise ValueError(msg)
+
+    def _hold(self, kept: Kept) -> _Held:
+        observation = kept.observation
+        begin_s = observation.observed_unix_s
+        live_for_s = max(
+            observation.slot_s, self._providers[observation.provider].live_for_s
+        )
+        live_until_s = Seconds(begin_s + live_for_s)
+        good_until_s = Seconds(begin_s + max(self._max_age_s, live_for_s))
+        held = _Held(
+            kept,
+            Seconds(begin_s - observation.slot_s - CLOCK_TOLERANCE_S),
+            _standing(kept, 0, live_until_s),
+            _standing(kept, 1, good_until_s),
+        )
+        self._held = MappingProxyType({**self._held, observation.provider: held})
+        return held
+
+
+def _standing(kept: Kept, level: Literal[0, 1], until_unix_s: Seconds) -> Standing:
+    observation = kept.observation
+    intensity = Intensity(
+        zone=observation.zone,
+        provider=observation.provider,
+        value=observation.value,
+        signal=observation.signal,
+        factors=observation.factors,
+        fallback_level=level,
+        estimated=observation.estimated,
+        observed_unix_s=observation.observed_unix_s,
+    )
+    return Standing(observation, kept.fetched_unix_s, level, until_unix_s, intensity)
