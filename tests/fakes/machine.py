@@ -117,6 +117,12 @@ class PlayedMachine:
             self._play()
             self._power_w[zone_id] = power_w
 
+    def spend(self, zone_id: str, energy_j: float) -> None:
+        """Let a zone have drawn so much more, beside its power, J, >= 0."""
+        with self._lock:
+            self._energy_j[zone_id] += energy_j
+            self._play()
+
     def set_utilization(self, ratio: float) -> None:
         """Let the CPUs be so busy from now on, 0..1, all alike."""
         with self._lock:

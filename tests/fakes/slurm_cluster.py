@@ -12,6 +12,7 @@ clusters can run beside each other and beside a Slurm of the machine.
 """
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -44,6 +45,7 @@ ENDED = frozenset({"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL"})
 LONGEST_S = 90.0
 _COMMAND_S = 30.0
 _END_S = 20.0
+_NUMBERS = itertools.count()
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "scancel")
 
 
@@ -88,6 +90,7 @@ class SlurmCluster:
             node=f"node{os.getpid()}{self.directory.name[-4:].lower().strip('_')}",
             cpus=os.cpu_count() or 1,
             gpu_minors=tuple(gpu_minors),
+            first_job=1000 * ((os.getpid() + 7919 * next(_NUMBERS)) % 60_000) + 1,
             controller_port=controller_port,
             node_port=node_port,
         )

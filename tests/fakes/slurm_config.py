@@ -20,6 +20,8 @@ class ClusterLayout:
         node: name of the node, and so of its cgroups.
         cpus: CPUs that Slurm hands out, each several times.
         gpu_minors: minor numbers of its GPUs in the order of Slurm's index.
+        first_job: id of its first job; others than those of any other cluster that
+            may run here, since all clusters of a machine share its cgroups.
         controller_port: where slurmctld listens on the loopback.
         node_port: where slurmd listens on the loopback.
     """
@@ -28,6 +30,7 @@ class ClusterLayout:
     node: str
     cpus: int
     gpu_minors: Sequence[int]
+    first_job: int = 1
     controller_port: int = 0
     node_port: int = 0
 
@@ -104,6 +107,7 @@ PrologFlags=Alloc,Contain
 Prolog={self.hook_directory("prolog")}/*
 Epilog={self.hook_directory("epilog")}/*
 EpilogSlurmctld={self.epilog_slurmctld}
+FirstJobId={self.first_job}
 SlurmctldTimeout=60
 SlurmdTimeout=60
 InactiveLimit=0
