@@ -40,6 +40,8 @@ class IdleLearner:
     _energy_j: float = 0.0
     _busy_s: float = 0.0
     _elapsed_s: float = 0.0
+    _idle_w: Watts | None = None
+    _is_drawn: bool = False
 
     def observe(self, energy_j: Joules, elapsed_s: Seconds, utilization: Ratio) -> None:
         """Add one interval, s > 0, with its energy and mean utilisation 0..1."""
@@ -59,9 +61,16 @@ class IdleLearner:
             self.bins[index] = EnvelopeBin(seen.utilization, Watts(crept_w))
         else:
             self.bins[index] = EnvelopeBin(Ratio(mean), Watts(mean_w))
+        self._is_drawn = False
 
     def idle_power_w(self) -> Watts | None:
         """Return the learned idle power, W; ``None`` until there is evidence."""
+        if not self._is_drawn:
+            self._idle_w = self._draw()
+            self._is_drawn = True
+        return self._idle_w
+
+    def _draw(self) -> Watts | None:
         if not self.bins:
             return None
         low = self.bins[min(self.bins)]
