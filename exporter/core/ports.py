@@ -86,7 +86,7 @@ class GpuInventory(Protocol):
     """
 
     def gpus(self) -> tuple[GpuInfo, ...]:
-        """All GPUs that were ever read, in the order of the driver."""
+        """All GPUs that were ever found, in the order of the driver."""
 
     def instances(self) -> tuple[GpuInstance, ...]:
         """The instances of those that are in MIG mode."""

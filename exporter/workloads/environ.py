@@ -1,8 +1,8 @@
 """Which environment variables a process of a cgroup was started with.
 
 Source: proc(5), /proc/PID/environ: entries ``NAME=VALUE`` that end in a zero
-byte. Another user's needs CAP_SYS_PTRACE. Environments are full of secrets, so
-only those variables are ever kept that the caller names.
+byte. Another user's needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Environments are
+full of secrets, so only those variables are ever kept that the caller names.
 """
 
 import os
@@ -56,7 +56,10 @@ def read_environ(
     try:
         data = _read(path, MOST_BYTES)
     except PermissionError as error:
-        msg = f"may not read {path}: give the daemon CAP_SYS_PTRACE"
+        msg = (
+            f"may not read {path}: give the daemon CAP_SYS_PTRACE and "
+            "CAP_DAC_READ_SEARCH"
+        )
         raise SourceDeniedError(msg) from error
     except OSError:
         return None

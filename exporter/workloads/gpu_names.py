@@ -13,15 +13,18 @@ order that it does not define: then a number tells nothing.
 """
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.core.model import GpuInfo, GpuInstance, GpuOrder
 from exporter.core.units import Ratio
 
 _NVIDIA_MAJOR = 195
+_DEVICE = re.compile(r"nvidia(\d{1,3})", re.ASCII)
 _WHOLE = Ratio(1.0)
 _UUID_BEGINS = ("GPU-", "MIG-")
 # Of the form before release 470: MIG-GPU-<uuid>/<GPU instance>/<compute instance>.
@@ -61,6 +64,18 @@ def numbers_in(text: str) -> Iterator[str]:
             yield name
 
 
+class DeviceFiles(NamedTuple):
+    """The device files ``nvidiaN``.
+
+    Attributes:
+        gpus: UUID of a GPU by (major, minor) of its file.
+        minors: N of all files there are, ascending.
+    """
+
+    gpus: Mapping[tuple[int, int], str] = MappingProxyType({})
+    minors: tuple[int, ...] = ()
+
+
 class GpuNames:
     """Names of the GPUs of one state of an inventory.
 
@@ -68,7 +83,7 @@ class GpuNames:
         gpus: all GPUs.
         instances: the instances of those in MIG mode.
         order: in which the scheduler counts them.
-        device_files: UUID of a GPU by (major, minor) of its device file.
+        devices: the GPUs' device files.
     """
 
     def __init__(
@@ -76,12 +91,12 @@ class GpuNames:
         gpus: tuple[GpuInfo, ...],
         instances: tuple[GpuInstance, ...],
         order: GpuOrder,
-        device_files: Mapping[tuple[int, int], str],
+        devices: DeviceFiles,
     ) -> None:
         self._by_uuid = {gpu.uuid: GpuPart(gpu.uuid) for gpu in gpus}
         self._by_index = {gpu.index: gpu.uuid for gpu in gpus}
-        self._by_number = _count(gpus, order)
-        self._by_device = device_files
+        self._by_number = _count(gpus, order, devices.minors)
+        self._by_device = devices.gpus
         self._by_instance: dict[tuple[str, int], GpuPart] = {}
         self._divided = frozenset(instance.parent for instance in instances)
         for instance in instances:
@@ -126,39 +141,53 @@ class GpuNames:
         return meant[0] if len(meant) == 1 else None
 
 
-def _count(gpus: tuple[GpuInfo, ...], order: GpuOrder) -> Mapping[int, str]:
+def _count(
+    gpus: tuple[GpuInfo, ...], order: GpuOrder, minors: Collection[int]
+) -> Mapping[int, str]:
     """UUIDs by the scheduler's numbers; none if the order is not known of all."""
     if order == "index":
         return {gpu.index: gpu.uuid for gpu in gpus}
-    keys: list[tuple[int | str, str]] = []
-    for gpu in gpus:
-        key = gpu.minor if order == "minor" else gpu.pci
-        if key is None or key == "":
-            return {}
-        keys.append((key, gpu.uuid))
-    return {number: uuid for number, (_, uuid) in enumerate(sorted(keys))}
+    if order == "pci":
+        by_address = sorted(gpus, key=lambda gpu: gpu.pci)
+        is_known = all(gpu.pci for gpu in gpus)
+        return dict(enumerate(gpu.uuid for gpu in by_address)) if is_known else {}
+    by_minor = {gpu.minor: gpu.uuid for gpu in gpus if gpu.minor is not None}
+    if len(by_minor) < len(gpus):
+        return {}
+    # A GPU that is lost still has its file, and Slurm still counts it.
+    counted = enumerate(sorted(by_minor.keys() | set(minors)))
+    return {number: by_minor[minor] for number, minor in counted if minor in by_minor}
 
 
-def find_device_files(
-    device_dir: Path, gpus: tuple[GpuInfo, ...]
-) -> Mapping[tuple[int, int], str]:
-    """Return UUIDs of GPUs by (major, minor) of their device files.
+def find_device_files(device_dir: Path, gpus: tuple[GpuInfo, ...]) -> DeviceFiles:
+    """Look at the device files.
 
     Args:
         device_dir: where the files ``nvidiaN`` are. A file that is not there, as in
             a container, is taken to have the numbers that NVIDIA's driver gives it.
         gpus: the GPUs whose files are looked at.
     """
-    found: dict[tuple[int, int], str] = {}
-    for gpu in gpus:
-        if gpu.minor is None:
+    minors: list[int] = []
+    numbers: dict[int, tuple[int, int]] = {}
+    try:
+        paths = sorted(device_dir.iterdir())
+    except OSError:
+        paths = []
+    for path in paths:
+        match = _DEVICE.fullmatch(path.name)
+        if match is None:
             continue
-        key = (_NVIDIA_MAJOR, gpu.minor)
         try:
-            status = (device_dir / f"nvidia{gpu.minor}").stat()
-            if stat.S_ISCHR(status.st_mode):
-                key = (os.major(status.st_rdev), os.minor(status.st_rdev))
+            status = path.stat()
         except OSError:
-            pass
-        found[key] = gpu.uuid
-    return found
+            continue
+        if stat.S_ISCHR(status.st_mode):
+            minor = int(match[1])
+            minors.append(minor)
+            numbers[minor] = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    found = {
+        numbers.get(gpu.minor, (_NVIDIA_MAJOR, gpu.minor)): gpu.uuid
+        for gpu in gpus
+        if gpu.minor is not None
+    }
+    return DeviceFiles(found, tuple(minors))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.core.model import WorkloadsReading, WorkloadUsage
@@ -126,6 +126,27 @@ def slurm_node(
         yield node
     finally:
         node.source.close()
+
+
+def wait_watched(directory: Path) -> None:
+    """Wait until the kernel tells this process of what happens in a directory.
+
+    Else a job may come and go there before anybody can know of it. Real ones take
+    longer to set up than the watcher takes.
+    """
+    inode = f"ino:{directory.stat().st_ino:x} "
+    end_s = time.monotonic() + LONGEST_S
+    while not any(inode in text for text in _inotify_instances()):
+        assert time.monotonic() < end_s, f"nobody watches {directory}"
+        time.sleep(_PAUSE_S)
+
+
+def _inotify_instances() -> Iterator[str]:
+    for path in Path("/proc/self/fdinfo").iterdir():
+        with suppress(OSError):
+            text = path.read_text()
+            if "inotify wd" in text:
+                yield text
 
 
 def ids(reading: WorkloadsReading) -> set[int]:

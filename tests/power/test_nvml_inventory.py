@@ -43,18 +43,22 @@ def _read(driver: NvmlDriver) -> None:
         gpu.read()
 
 
-def test_gpus_are_known_once_they_were_read(
+def test_gpus_are_known_at_once_and_described_when_they_were_read(
     hardware: FakeNvml, driver: NvmlDriver
 ) -> None:
     """What identifies one is asked by its own worker, as that may hang."""
     inventory = NvmlInventory(driver)
     before = inventory.gpus()
+    driver.read()
+    found = inventory.gpus()
 
     _read(driver)
 
     assert before == ()
+    uuid = hardware.gpus[1].uuid
+    assert found[1] == GpuInfo(uuid, 1, None, "", "570.86.15", "")
     assert inventory.gpus()[1] == GpuInfo(
-        uuid=hardware.gpus[1].uuid,
+        uuid=uuid,
         index=1,
         minor=6,
         model="NVIDIA H100 80GB HBM3",

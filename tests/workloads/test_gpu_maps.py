@@ -4,7 +4,7 @@ from pathlib import Path
 from exporter.core.model import GpuInstance
 from exporter.core.units import Ratio
 from exporter.workloads.gpu_maps import JobMap, NamedGpu
-from exporter.workloads.gpu_names import GpuNames, GpuPart
+from exporter.workloads.gpu_names import DeviceFiles, GpuNames, GpuPart
 from tests.fakes.inventory import gpu
 
 _GPUS = (gpu(0, minor=1), gpu(1, minor=0))
@@ -55,8 +55,8 @@ def test_what_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
 
 def test_each_format_numbers_gpus_in_its_own_way() -> None:
     """The one counts like NVML, the other like Slurm."""
-    undivided = GpuNames(_GPUS, (), "minor", {})
-    divided = GpuNames(_GPUS, _MIG, "minor", {})
+    undivided = GpuNames(_GPUS, (), "minor", DeviceFiles())
+    divided = GpuNames(_GPUS, _MIG, "minor", DeviceFiles())
 
     assert NamedGpu("dcgm", "0").find(undivided) == GpuPart(_GPUS[0].uuid)
     assert NamedGpu("gpustat", "0").find(undivided) == GpuPart(_GPUS[1].uuid)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from exporter.core.model import GpuInfo, GpuInstance, GpuOrder
 from exporter.core.units import Ratio
 from exporter.workloads.gpu_names import (
+    DeviceFiles,
     GpuNames,
     GpuPart,
     find_device_files,
@@ -70,6 +71,14 @@ def test_without_all_minor_numbers_a_number_tells_nothing() -> None:
     assert _names("pci", (gpu(0), unknown)).find("0") is None
 
 
+def test_a_gpu_that_is_lost_is_counted_by_its_file() -> None:
+    """Slurmd read its list when all were there; the others keep their numbers."""
+    gpus = (gpu(0, minor=0), gpu(1, minor=2))
+    names = GpuNames(gpus, (), "minor", DeviceFiles(minors=(0, 1, 2)))
+
+    assert [_index(names.find(number)) for number in "012"] == [0, None, 1]
+
+
 def test_pci_order_does_not_follow_a_lost_gpu() -> None:
     """NVML's index moves up when a GPU is gone, the address does not."""
     gpus = (gpu(0, pci="0000:0a:00.0"), gpu(1, pci="0000:02:00.0"))
@@ -120,10 +129,11 @@ def test_device_files_tell_gpus_by_their_numbers(tmp_path: Path) -> None:
 
     files = find_device_files(tmp_path, _GPUS)
 
-    assert files[1, 3] == _GPUS[0].uuid
+    assert files.gpus[1, 3] == _GPUS[0].uuid
     # No device, or none there: what NVIDIA's driver would give it.
-    assert files[195, 6] == _GPUS[1].uuid
-    assert files[195, 5] == _GPUS[2].uuid
+    assert files.gpus[195, 6] == _GPUS[1].uuid
+    assert files.gpus[195, 5] == _GPUS[2].uuid
+    assert files.minors == (7,)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class NvmlGpu:
 
     Attributes:
         uuid: which GPU, for as long as this object lives.
-        identity: what identifies it; ``None`` until it was read once.
+        identity: what identifies it; not all of it until it was read once.
         needs_driver: its handle is of no use, or it has none: the driver should
             look for it again.
     """
@@ -118,6 +118,8 @@ class NvmlGpu:
         self._place = place
         self._parts = None
         self.needs_driver = False
+        if self.identity is None:
+            self.identity = GpuInfo(self.uuid, place.index, None, "", place.driver, "")
 
     def detach(self, why: SourceError) -> None:
         """Forget the handle; the caller has taken it.

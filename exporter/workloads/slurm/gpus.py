@@ -26,6 +26,7 @@ from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
 from exporter.workloads.gpu_maps import READ_AGAIN_S, JobMap, NamedGpu
 from exporter.workloads.gpu_names import (
+    DeviceFiles,
     GpuNames,
     GpuPart,
     find_device_files,
@@ -36,6 +37,7 @@ from exporter.workloads.slurm.job import Job
 from exporter.workloads.slurm.tree import job_in_path
 
 _MOST_PROCESSES = 512
+_CHECK_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,11 @@ class GpuOwners:
         self._doubts = doubts
         self._gpus: tuple[GpuInfo, ...] = ()
         self._instances: tuple[GpuInstance, ...] = ()
-        self._names = GpuNames((), (), settings.order, {})
+        self._names = GpuNames((), (), settings.order, DeviceFiles())
         self._mapped: Mapping[str, frozenset[NamedGpu]] = {}
         self._maps_due_s = 0.0
-        self._checked: Mapping[str, tuple[int, ...]] = {}
+        self._check_due_s = 0.0
+        self._unknown: dict[Job, str] = {}
         self._claims: dict[Job, _Claim] = {}
         self._is_settled = True
 
@@ -121,13 +124,19 @@ class GpuOwners:
             self._is_settled = True
             held = self._settle()
             changed = [job for job in jobs if job.set_holds(held.get(job, ()))]
-        self._check_processes(jobs)
+        if now_s >= self._check_due_s:
+            self._check_due_s = now_s + _CHECK_EVERY_S
+            # Of a job that has just begun not all is known yet.
+            grown = [job for job in jobs if job.age_s(now_s) >= _CHECK_EVERY_S]
+            self._check_names(grown)
+            self._check_processes(grown)
         return changed
 
     def forget(self, job: Job) -> None:
         """Doubt nothing about a job any longer: it has ended."""
         if self._claims.pop(job, None) is not None:
             self._is_settled = False
+        self._unknown.pop(job, None)
         key = job.workload.key
         self._doubts.settle(f"witnesses {key}")
         self._doubts.settle(f"names {key}")
@@ -155,12 +164,21 @@ class GpuOwners:
             self._mapped = mapped
         return has_news
 
+    def _check_names(self, jobs: Iterable[Job]) -> None:
+        """Tell of names that no GPU answers to."""
+        for job in jobs:
+            about = f"names {job.workload.key}"
+            text = self._unknown.get(job)
+            if text is None:
+                self._doubts.settle(about)
+            else:
+                self._doubts.tell("unknown_gpu", about, text)
+
     def _check_processes(self, jobs: Iterable[Job]) -> None:
         """Compare what jobs hold with where their processes compute."""
         processes = self._inventory.processes()
-        if processes is self._checked:
+        if not processes:
             return
-        self._checked = processes
         known = {job.job_id or job.sluid: job for job in jobs}
         known |= {job.sluid: job for job in known.values() if job.sluid}
         for device, pids in processes.items():
@@ -178,18 +196,16 @@ class GpuOwners:
     # --- one job ------------------------------------------------------------------
 
     def _claim(self, job: Job) -> _Claim | None:
+        self._unknown.pop(job, None)
         best: _Claim | None = None
         best_witness = ""
         for rank, (witness, named) in enumerate(self._testimonies(job)):
             parts = frozenset(part for part in named.values() if part is not None)
             unknown = [name for name, part in named.items() if part is None]
-            about = f"names {job.workload.key}"
             if unknown and best is None:
-                self._doubts.tell(
-                    "unknown_gpu",
-                    about,
+                self._unknown[job] = (
                     f"{witness} gives job {job.workload.key} GPU {', '.join(unknown)}, "
-                    f"and no GPU is known by that name: see slurm.gpu_order",
+                    f"and no GPU is known by that name: see slurm.gpu_order"
                 )
             if not parts:
                 continue

@@ -5,7 +5,6 @@ there is one, limits when Slurm has set them. A suspended job is one whose count
 stands still; a requeued one goes on under the same id.
 """
 
-import os
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -130,13 +129,9 @@ class Job:
         """
         self.cpu_s = self.cgroups.cpu_s()
 
-    def note_beginning(self, directory: str) -> None:
+    def note_beginning(self, unix_s: float) -> None:
         """Take the age of a cgroup for the job's, if it is older than known."""
-        try:
-            made_unix_s = os.stat(directory).st_mtime  # noqa: PTH116 - a path as text
-        except OSError:
-            return
-        self._began_unix_s = Seconds(min(self._began_unix_s, made_unix_s))
+        self._began_unix_s = Seconds(min(self._began_unix_s, unix_s))
 
     def refresh(self, now_s: float) -> bool:
         """Read again what changes slowly; return whether its limits changed."""
@@ -281,6 +276,10 @@ class Job:
         self._memory_bytes = None
         self._usage = None
         return False
+
+    def give_up(self) -> None:
+        """Report nothing of it any more: it runs again, which is told instead."""
+        self._was_told = True
 
     def _next(self, now_s: float, every_s: float) -> float:
         age_s = self.age_s(now_s)

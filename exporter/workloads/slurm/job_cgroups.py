@@ -22,10 +22,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Part:
-    """One cgroup, and its last count."""
+    """One cgroup, its last count, and what tells it from a later one."""
 
     cgroup: Cgroup
     cpu_s: Seconds = Seconds(0.0)
+    inode: int = 0
 
 
 class JobCgroups:

@@ -5,6 +5,7 @@ by SLUID the id is found out later, from the drop file or the environment of a
 process; until then, but not for long, the job is kept back.
 """
 
+import os
 from collections.abc import Iterator
 
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget
@@ -60,9 +61,16 @@ class JobRegistry:
     ) -> Job | None:
         """Add a cgroup; return the job if it is a new one."""
         known = self._by_path.get(place.path)
-        if known is not None and place.path in known.cgroups.parts:
-            return None
+        part = None if known is None else known.cgroups.parts.get(place.path)
+        if known is not None and part is not None:
+            if place.inode in (0, part.inode):
+                return None
+            known.cgroups.remove(place.path)
         job = self._by_id.get(place.job_id) if place.job_id else None
+        if job is not None and not job.cgroups:
+            # Requeued: nothing that was known of the last run holds for this one.
+            job.give_up()
+            job = None
         is_new = job is None
         if job is None:
             self._serial += 1
@@ -74,8 +82,16 @@ class JobRegistry:
         if place.uid is not None:
             job.uid = place.uid
         cgroup = Cgroup(trees, place.path, place.controller, self._budget)
-        job.cgroups.add(place.path, Part(cgroup))
-        job.note_beginning(cgroup.directory)
+        part = Part(cgroup)
+        try:
+            status = os.stat(cgroup.directory)  # noqa: PTH116 - a path as text
+        except OSError:
+            # It is gone already, which the first count will notice.
+            pass
+        else:
+            part.inode = status.st_ino
+            job.note_beginning(status.st_mtime)
+        job.cgroups.add(place.path, part)
         self._by_path[place.path] = job
         self.news[job] = None
         return job if is_new else None
@@ -114,6 +130,9 @@ class JobRegistry:
                 job.accept_sluid()
             return None
         same = self._by_id.get(job_id)
+        if same is not None and not same.cgroups:
+            same.give_up()
+            same = None
         if same is None:
             job.job_id = job_id
             self._by_id[job_id] = job
@@ -122,7 +141,7 @@ class JobRegistry:
             # One of them tells an id that is not its own.
             job.accept_sluid()
             return None
-        # The same job on another node that this machine plays, or its next run.
+        # The same job on another node that this machine plays.
         for path, part in job.cgroups.release().items():
             same.cgroups.add(path, part)
             self._by_path[path] = same

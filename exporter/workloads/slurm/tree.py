@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from exporter.workloads.cgroups import CgroupTrees, unreadable
@@ -69,16 +68,16 @@ class Holder(NamedTuple):
         """Whether an entry of a root of version 1 holds the jobs of a user."""
         return _USER.fullmatch(name) is not None
 
-    def job(self, name: str) -> "JobPlace | None":
+    def job(self, name: str, inode: int = 0) -> "JobPlace | None":
         """Return the job that an entry of a holder of jobs is; else ``None``."""
         path = f"{self.path}/{name}"
         match = _JOB.fullmatch(name)
         if match is not None:
             user = _USER.fullmatch(self.path.rpartition("/")[2])
             uid = None if user is None else int(user[1])
-            return JobPlace(path, self.controller, match[1], "", uid)
+            return JobPlace(path, self.controller, match[1], "", uid, inode)
         if self.controller is None and _SLUID.fullmatch(name):
-            return JobPlace(path, None, "", name, None)
+            return JobPlace(path, None, "", name, None, inode)
         return None
 
 
@@ -91,6 +90,7 @@ class JobPlace(NamedTuple):
         job_id: "" where the cgroup is named by the SLUID.
         sluid: "" where it is named by the job id.
         uid: whose job it is, if the path tells.
+        inode: tells it from a later one of the same path; 0 if it was not looked at.
     """
 
     path: str
@@ -98,6 +98,7 @@ class JobPlace(NamedTuple):
     job_id: str
     sluid: str
     uid: int | None
+    inode: int = 0
 
 
 class Root(NamedTuple):
@@ -134,7 +135,7 @@ def scan(trees: CgroupTrees) -> Listing:
     holders: list[Holder] = []
     for holder in _holders_of_roots(trees):
         holders.append(holder)
-        for name in _directories(holder.directory):
+        for name, _ in _directories(holder.directory):
             if not holder.is_root(name):
                 continue
             if any(root.path == holder.below(name, "jobs").path for root in roots):
@@ -160,14 +161,14 @@ def _scan_root(
 ) -> None:
     """Add what is in a root to the lists."""
     holders.append(root)
-    for name in _directories(root.directory):
+    for name, inode in _directories(root.directory):
         if root.role == "users" and root.is_user(name):
             user = root.below(name, "jobs")
             holders.append(user)
-            places = (user.job(each) for each in _directories(user.directory))
+            places = (user.job(*each) for each in _directories(user.directory))
             jobs.extend(place for place in places if place is not None)
             continue
-        place = root.job(name) if root.role == "jobs" else None
+        place = root.job(name, inode) if root.role == "jobs" else None
         if place is None:
             others.append(f"{root.path}/{name}")
         else:
@@ -187,16 +188,19 @@ def _slices(holder: Holder, depth: int) -> Iterator[Holder]:
     yield holder
     if depth == _DEEPEST_SLICE:
         return
-    for name in _directories(holder.directory):
+    for name, _ in _directories(holder.directory):
         if name.endswith(".slice") and not _FOREIGN_SLICE.fullmatch(name):
             yield from _slices(holder.below(name, "roots"), depth + 1)
 
 
-def _directories(path: str | Path) -> list[str]:
+def _directories(path: str) -> list[tuple[str, int]]:
+    """Names and inodes of the directories in a directory."""
     try:
         with os.scandir(path) as entries:
             return [
-                entry.name for entry in entries if entry.is_dir(follow_symlinks=False)
+                (entry.name, entry.inode())
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
             ]
     except PermissionError as error:
         raise unreadable(path, error) from error

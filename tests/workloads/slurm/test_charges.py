@@ -11,7 +11,7 @@ from exporter.core.model import Intensity, Sample, WorkloadId, WorkloadsReading
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.workloads.inotify import Inotify
 from tests.fakes.cgroups import Layout, drop
-from tests.fakes.slurm_node import SlurmNode, slurm_node
+from tests.fakes.slurm_node import SlurmNode, slurm_node, wait_watched
 
 _INTENSITY = Intensity("WORLD", "test", GramsPerKwh(480.0))
 
@@ -49,7 +49,8 @@ def test_a_job_shorter_than_a_tick_is_charged_for_what_it_used(
         node.slurm.start_job(1, busy_cpus=2.0)
         charges.take(node.look())
         node.clock.pass_s(0.2)
-        brief = node.slurm.start_job(2, busy_cpus=1.0)
+        brief = node.slurm.start_job(2, uid=7, busy_cpus=1.0)
+        wait_watched(node.slurm.directory(brief).parent)
         node.clock.pass_s(0.5)
         node.slurm.end_job(brief)
 

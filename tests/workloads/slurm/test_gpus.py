@@ -322,8 +322,12 @@ def test_a_gpu_that_nobody_knows_is_told(tmp_path: Path) -> None:
     with slurm_node(tmp_path, "v1", inventory=_inventory()) as node:
         node.slurm.start_job(1, variables=environ(1, SLURM_JOB_GPUS="0,7"))
 
+        node.look()
+        at_first = node.source.doubts
+
         reading = node.look()
 
+        assert at_first == ()
         assert _holds(reading, 1) == _whole(3)
         assert dict(node.source.doubts) == {"unknown_gpu": 1}
         assert "slurm.gpu_order" in node.source.doubt
@@ -343,11 +347,11 @@ def test_a_process_on_a_gpu_that_its_job_does_not_hold_is_told(
         job = node.slurm.start_job(1, variables=told)
         node.look()
         inventory.pids = {_UUID[3]: (job.pids[-1],)}
-        node.tick()
+        node.look()
         fine = _conflicts(node)
         inventory.pids = {_UUID[0]: (job.pids[-1],), _UUID[3]: (job.pids[-1], 4242)}
 
-        reading = node.tick()
+        reading = node.look()
 
         assert fine == 0
         assert _conflicts(node) == 1

@@ -14,7 +14,13 @@ from exporter.core.model import WorkloadId, WorkloadsReading
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Event, Inotify
 from tests.fakes.cgroups import Layout, drop, environ
-from tests.fakes.slurm_node import SlurmNode, ids, slurm_node, usage_of
+from tests.fakes.slurm_node import (
+    SlurmNode,
+    ids,
+    slurm_node,
+    usage_of,
+    wait_watched,
+)
 from tests.fakes.unprivileged import public_directory, unprivileged
 
 _LAYOUTS: tuple[Layout, ...] = ("v1", "v2", "sluid")
@@ -239,6 +245,7 @@ def test_a_job_that_came_and_went_within_a_tick_is_reported_once(
         drop(node.drops, 9, SLURM_JOB_USER="alice", SLURM_JOB_ACCOUNT="physics")
         (before,) = node.source.read().groups
         job = node.slurm.start_job(9, uid=4242)
+        wait_watched(node.slurm.directory(job).parent)
         node.slurm.spend(job, 0.4)
         node.slurm.end_job(job)
 
@@ -261,7 +268,9 @@ def test_a_job_whose_drop_file_is_gone_too_still_has_its_labels(
         node.drops.mkdir(parents=True)
         node.source.read()
         path = drop(node.drops, 9, SLURM_JOB_USER="alice", SLURM_JOB_NAME="short")
-        node.slurm.end_job(node.slurm.start_job(9))
+        job = node.slurm.start_job(9)
+        wait_watched(node.slurm.directory(job).parent)
+        node.slurm.end_job(job)
         reading = node.read_until(lambda each: bool(each.usages))
         path.unlink()
 
@@ -335,6 +344,20 @@ def test_a_job_requeued_within_a_tick_counts_from_0_again(
             return any(u.cpu_s == pytest.approx(0.25) for u in reading.usages)
 
         assert ids(node.read_until(counts_anew)) == {1}
+
+
+def test_a_requeued_job_is_looked_at_anew(tmp_path: Path) -> None:
+    """Other GPUs, other CPUs: nothing of the last run holds."""
+    with slurm_node(tmp_path, "v1") as node:
+        job = node.slurm.start_job(1, cpus="0-3")
+        node.look()
+        node.read_labelled(1)
+        node.slurm.end_job(job)
+        node.slurm.start_job(1, cpus="0")
+
+        node.read_until(lambda each: usage_of(each, 1).reserved_cpus == 1.0)
+
+        assert ids(node.tick()) == {1}
 
 
 # --- groups ---------------------------------------------------------------------------

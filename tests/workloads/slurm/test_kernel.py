@@ -17,7 +17,7 @@ import pytest
 from exporter.workloads.cgroups import Cgroup, FileBudget, find_trees
 from exporter.workloads.slurm import SlurmPlaces, SlurmWorkloads
 from tests.fakes.inventory import FakeInventory
-from tests.fakes.slurm_node import ids
+from tests.fakes.slurm_node import ids, wait_watched
 from tests.fakes.waiting import wait_until
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -149,6 +149,7 @@ def test_a_job_that_is_gone_before_it_was_read_is_told_once(
     if node.version == "v1":
         node.remove(node.jobs)
         node.make(node.jobs)
+    wait_watched(node.jobs)
     node.remove(node.make(node.jobs / "job_8"))
 
     wait_until(
