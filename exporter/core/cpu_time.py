@@ -6,7 +6,8 @@ one after another, groups last.
 * A workload that ended has no counter any more, but its group has: what the group
   used, minus what its living members used, was the last slice of those that ended.
 * A workload that is new started from 0, as far as its group agrees: one that was
-  found late has a history that was counted as somebody else's already.
+  found late has a history that was counted as somebody else's already. What was
+  read a moment apart never agrees exactly, least of all on a busy machine.
 * On the very first reading nobody knows, so workloads are only remembered.
 * One that is reported without a counter has ended before: it is charged for then,
   and no more when it is not reported any longer.
@@ -17,6 +18,10 @@ from dataclasses import dataclass, field, replace
 
 from exporter.core.model import WorkloadId, WorkloadsReading, WorkloadUsage
 from exporter.core.units import Seconds
+
+# By so much counters of one reading may disagree, s. A late workload is found half a
+# minute late, and has used more by then.
+_SKEW_S = 0.25
 
 
 @dataclass(slots=True)
@@ -75,7 +80,8 @@ def cpu_deltas(
         if before_s is None or not (name in new or name in gone):
             continue
         left_s = max(0.0, group.cpu_s - before_s - known_s.get(name, 0.0))
-        left_s -= _charge_new(new.get(name, []), left_s, deltas)
+        new_s = _charge_new(new.get(name, []), left_s, deltas)
+        left_s = max(0.0, left_s - new_s)
         if name in gone:
             deltas.update(_last_slices(gone[name], left_s, memory.last_cpu_s))
     return deltas, ended
@@ -112,7 +118,7 @@ def _charge_new(
 ) -> float:
     """Take the history of new workloads out of ``deltas``; return what is theirs."""
     claimed_s = sum(deltas[workload] for workload in new)
-    if claimed_s <= left_s:
+    if claimed_s <= left_s + _SKEW_S:
         return claimed_s
     for workload in new:
         deltas[workload] *= left_s / claimed_s
