@@ -36,7 +36,6 @@ from exporter.carbon.errors import (
     UnavailableError,
 )
 from exporter.carbon.provider import Call
-from exporter.carbon.secret import scrub
 from exporter.core.units import Seconds
 from exporter.version import version
 
@@ -79,8 +78,7 @@ async def open_web(
         limits: of each request.
         unix: the wall clock, s.
     """
-    # It writes one line a request with the whole address, tokens included.
-    logging.getLogger("httpx").addFilter(_nothing)
+    _shut_logs()
     async with httpx.AsyncClient(
         timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s),
         headers={
@@ -138,8 +136,7 @@ class HttpWeb:
             raise UnavailableError(msg) from None
         except httpx.TransportError as error:
             # Not "from error": it holds the request, and what the server sent.
-            what = scrub(f"{type(error).__name__}: {error}", call.secrets)
-            msg = f"{call.host} cannot be reached: {_one_line(what)}"
+            msg = f"{call.host} cannot be reached: {_what(error)}"
             raise UnavailableError(msg) from None
         except httpx.InvalidURL:
             msg = f"{call.host} redirects to no address at all"
@@ -220,6 +217,15 @@ class HttpWeb:
         raise NonsenseError(said)
 
 
+def _shut_logs() -> None:
+    """Let the library say nothing, whatever the level of our own log is."""
+    # One line a request with the whole address, tokens included.
+    logging.getLogger("httpx").addFilter(_nothing)
+    # Many lines a request, with all that a server sends back in its headers. It
+    # writes by loggers below this one, which take their level from it.
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
 def _nothing(_: logging.LogRecord) -> bool:
     return False
 
@@ -285,5 +291,9 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _one_line(text: str) -> str:
-    return ascii(text[:_MOST_MESSAGE])[1:-1]
+def _what(error: httpx.TransportError) -> str:
+    """Say what went wrong; what comes from this side may be quoted."""
+    name = type(error).__name__
+    if isinstance(error, httpx.ConnectError):
+        return ascii(f"{name}: {error}"[:_MOST_MESSAGE])[1:-1]
+    return name

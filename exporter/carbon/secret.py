@@ -1,8 +1,5 @@
 """Tokens and passwords, kept out of everything that is written."""
 
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
-
 from exporter.core.errors import ConfigError
 
 _MOST_CHARACTERS = 8192
@@ -39,12 +36,3 @@ class Secret:
     def __reduce__(self) -> str:
         msg = "a secret is not written anywhere"
         raise TypeError(msg)
-
-
-def scrub(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text without the secrets in it, as they are or as in an address."""
-    for secret in secrets:
-        plain = secret.reveal()
-        for form in (plain, quote(plain, safe=""), quote_plus(plain)):
-            text = text.replace(form, "…")
-    return text
