@@ -25,7 +25,7 @@ from exporter.core.units import GramsPerKwh, Seconds, Watts
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
-from exporter.pipeline.recorder import ARCHIVE_NAME, JobRecorder, running_keys
+from exporter.pipeline.recorder import JobRecorder, running_keys
 from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.pipeline.sampler import Sampler, Sources
 from exporter.pipeline.state import EngineSettings, EngineState
@@ -179,7 +179,7 @@ def build_archive_reader(config: Config) -> JobArchive | None:
     # It brings SQLite along.
     from exporter.pipeline.archive_reader import ArchiveReader  # noqa: PLC0415 - above
 
-    return ArchiveReader(config.state.dir / ARCHIVE_NAME, _ARCHIVE_ANSWER_S)
+    return ArchiveReader(config.state.archive_file, _ARCHIVE_ANSWER_S)
 
 
 def build_sampler(
@@ -230,7 +230,7 @@ def _recorder(config: Config, state: EngineState) -> JobRecorder | None:
     from exporter.pipeline.archive import Archive  # noqa: PLC0415 - see above
 
     archive = Archive(
-        config.state.dir / ARCHIVE_NAME,
+        config.state.archive_file,
         retention_s=config.archive.retention_s,
         running=running_keys(state.ledger),
         errors=state.source_errors.setdefault("archive", {}),

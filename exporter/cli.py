@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from exporter.commands import check, gpu, metrics, run, sample
+from exporter.commands import check, gpu, jobs, metrics, run, sample
 from exporter.config import SETTINGS, hint
 from exporter.core.errors import ConfigError
 
@@ -23,6 +23,7 @@ _EXAMPLES = """\
 examples:
   jouled check                   what can be measured on this machine, and why not
   jouled sample --seconds 10     where the energy of the next 10 seconds goes
+  jouled jobs --since 7d         what the jobs of the last week used
   jouled run --carbon.zone DE    serve metrics on port 9878
   jouled run --config.file /etc/jouled.yml
   jouled run --help              every setting, with its default
@@ -125,6 +126,6 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(run=None)
     subparsers = parser.add_subparsers(title="sub-commands", metavar="SUB-COMMAND")
-    for command in (run, check, sample, metrics, gpu):
+    for command in (run, check, sample, jobs, metrics, gpu):
         command.add_parser(subparsers)
     return parser

@@ -79,6 +79,11 @@ class State:
         "$XDG_STATE_HOME/jouled or ~/.local/state/jouled",
     )
 
+    @property
+    def archive_file(self) -> Path:
+        """Where the records of jobs are."""
+        return self.dir / "archive.db"
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

@@ -41,11 +41,13 @@ class Patience:
     """How the archive bears a disk that fails.
 
     Attributes:
+        busy_s: how long to wait for another program to unlock the file, s.
         waiting: of how many jobs the last record waits, at most.
         retry_s: time to the first new attempt, s; doubled at each failure.
         longest_retry_s: but not beyond this, s.
     """
 
+    busy_s: float = 5.0
     waiting: int = 4096
     retry_s: float = 5.0
     longest_retry_s: float = 300.0
@@ -171,7 +173,7 @@ class Archive:
             _log.warning("the archive was removed; beginning a new one")
             self._close_db()
         if self._db is None:
-            self._db = ArchiveDb(self._path)
+            self._db = ArchiveDb(self._path, self._patience.busy_s)
         if self._running is not None:
             lost = self._db.lose(self._running)
             self._running = None
@@ -231,7 +233,6 @@ class Archive:
         now_s = time.monotonic()
         if now_s < self._set_aside_s:
             return f"{self._path} is spoilt again: {why}; check the disk"
-        self._set_aside_s = now_s + _SET_ASIDE_EVERY_S
         at = datetime.fromtimestamp(self._wall(), UTC)
         aside = f"{self._path.name}.unusable-{at:%Y%m%dT%H%M%SZ}"
         _log.error(
@@ -247,6 +248,7 @@ class Archive:
                     part.rename(part.with_name(aside + ending))
         except OSError as error:
             return f"cannot set {self._path} aside: {error}"
+        self._set_aside_s = now_s + _SET_ASIDE_EVERY_S
         return ""
 
     def _fail(self, error: str) -> None:

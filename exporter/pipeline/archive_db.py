@@ -22,7 +22,6 @@ FORMAT = 1
 # How many rows one transaction forgets, so that none takes long.
 FORGET_AT_ONCE = 500
 
-_BUSY_MS = 5000
 _CACHE_KIB = 512
 _WAL_BYTES = 4 * 2**20
 _MOST_CHARACTERS = 256
@@ -93,19 +92,19 @@ class ArchiveDb:
 
     Args:
         path: the file; made if it is not there.
+        busy_s: how long to wait for another program to unlock it, s.
 
     Raises:
         UnusableArchiveError: it is of another program, or of another format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float) -> None:
         self._path = path
         # Not for everybody: it holds names of users and of their jobs.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
         self._inode = path.stat().st_ino
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
         try:
-            self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             self._make_or_check()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")

@@ -26,7 +26,7 @@ from exporter.pipeline.archive_db import (
     record_from,
 )
 
-_BUSY_MS = 1000
+_BUSY_S = 1.0
 _LOOK_AT_CLOCK_EVERY = 10_000
 _HEADER_BYTES = 20
 _WAL_MODE = 2
@@ -101,9 +101,10 @@ class ArchiveReader:
         """Open the file for one question, and say what is wrong with it."""
         end_s = time.monotonic() + self._limit_s
         try:
-            db = sqlite3.connect(self._uri(), uri=True, isolation_level=None)
+            db = sqlite3.connect(
+                self._uri(), timeout=_BUSY_S, isolation_level=None, uri=True
+            )
             try:
-                db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
                 db.set_progress_handler(
                     lambda: time.monotonic() > end_s, _LOOK_AT_CLOCK_EVERY
                 )
@@ -114,10 +115,16 @@ class ArchiveReader:
             finally:
                 db.close()
         except FileNotFoundError as error:
-            msg = f"there is no archive {self._path}"
+            msg = (
+                f"there is no archive {self._path}: no jouled has kept one with this "
+                "--state.dir"
+            )
             raise ArchiveError(msg) from error
         except PermissionError as error:
-            msg = f"may not read the archive {self._path}"
+            msg = (
+                f"may not read the archive {self._path}: ask as root, as the user of "
+                "the daemon, or as a member of the group of the file"
+            )
             raise ArchiveError(msg) from error
         except (OSError, sqlite3.Error, UnusableArchiveError) as error:
             why = str(error)

@@ -15,8 +15,6 @@ from exporter.core.ledger import JobAccount, Ledger
 from exporter.core.model import COMPONENTS, Component, SourceStatus, WorkloadId
 from exporter.core.units import Grams, Joules, Seconds, Watts
 
-ARCHIVE_NAME = "archive.db"
-
 _LOOK_EVERY_S = 60.0
 
 # When an ended job ended, and its energy, J: it may run and end once more.
