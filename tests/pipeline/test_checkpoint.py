@@ -164,13 +164,16 @@ def test_a_file_that_lacks_a_part_is_set_aside(
     assert "KeyError: 'tenants'" in caplog.text
 
 
-def test_a_file_of_absurd_size_is_not_read_whole(tmp_path: Path) -> None:
+def test_a_file_of_absurd_size_is_not_read_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Every input has a bound."""
     with (tmp_path / "checkpoint").open("wb") as file:
         file.truncate(64 * 2**20 + 1)
 
     assert Checkpoint(tmp_path, BOOT).load() is None
     assert (tmp_path / "checkpoint.unusable").exists()
+    assert "larger than 67108864 bytes" in caplog.text
 
 
 def test_a_directory_in_its_place_is_set_aside(tmp_path: Path) -> None:
@@ -282,6 +285,7 @@ def test_a_failure_to_write_is_told_once_and_stops_nothing(
     checkpoint = Checkpoint(run_dir, BOOT)
 
     checkpoint.save(EngineState())
+    told_at_once = caplog.text.count("cannot write checkpoint")
     checkpoint.save(EngineState())
     failed = checkpoint.error
     run_dir.mkdir()
@@ -289,7 +293,7 @@ def test_a_failure_to_write_is_told_once_and_stops_nothing(
 
     assert "No such file" in failed
     assert checkpoint.error == ""
-    assert caplog.text.count("cannot write checkpoint") == 1
+    assert told_at_once == caplog.text.count("cannot write checkpoint") == 1
     assert caplog.text.count("written again") == 1
     assert Checkpoint(run_dir, BOOT).load() is not None
 

@@ -194,6 +194,19 @@ def test_a_device_that_is_not_read_leaves_after_three_intervals() -> None:
     assert component_j(silent[-1]) == pytest.approx({"cpu": 100.0})
 
 
+def test_three_intervals_are_longer_for_who_reads_rarely() -> None:
+    """Every 10 s: shown after 30 s, gone after 40."""
+    engine = Engine(EngineSettings())
+    engine.fold(sample(1000.0, reading(PACKAGE, 1000.0, 0), interval_s=10.0))
+
+    shown = [
+        len(engine.fold(sample(time_s, interval_s=10.0)).devices)
+        for time_s in (1030.0, 1040.0)
+    ]
+
+    assert shown == [1, 0]
+
+
 def test_a_device_that_comes_back_goes_on_with_its_total() -> None:
     """Its counter has told all; its mean power is that of the whole time."""
     engine = Engine(EngineSettings())
