@@ -15,12 +15,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from bench.jobs import PlayedJobs
 from exporter.bootstrap import build_live, build_sampler, build_sources
 from exporter.config import add_flags, load
+from exporter.core.errors import SourceAbsentError
 from exporter.core.ports import Source
 from exporter.exposition.scrape import Scrapes
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
@@ -121,7 +122,9 @@ def _read_alone(sources: Sources, timing: Timing, ticks: int) -> None:
         for part, some in parts.items():
             with timing.of(part):
                 for source in some:
-                    source.read()
+                    # A node without Slurm asks whether there is one, too.
+                    with suppress(SourceAbsentError):
+                        source.read()
 
 
 def _paced(ticks: int) -> Iterator[int]:
