@@ -3,10 +3,14 @@
 A scheduler that cannot be read is held to have what it had for a minute; after
 that nobody knows who is running. Its workloads' counters go on meanwhile, so the
 next reading tells of the whole time.
+
+A scheduler names the GPUs of a workload as soon as they are known, which takes a
+tick or more after a start. Until a GPU has been read, whoever held it before and is
+still there holds it: else what it drew meanwhile would be nobody's.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.core.cpu_time import SchedulerMemory, cpu_deltas, fill_counts
 from exporter.core.model import (
@@ -80,11 +84,19 @@ class UsageStep:
 
 @dataclass(slots=True)
 class UsageTracker:
-    """Remembers the last usages; one ``advance`` a tick."""
+    """Remembers the last usages; one ``advance`` a tick.
+
+    Attributes:
+        time_s: when that was; ``None`` before the first tick.
+        node: the last usage of the node.
+        schedulers: what is remembered of each scheduler.
+        gpus: names of the GPUs that were read in the last tick of this process.
+    """
 
     time_s: Seconds | None = None
     node: NodeUsage | None = None
     schedulers: dict[str, SchedulerMemory] = field(default_factory=dict)
+    gpus: frozenset[str] = frozenset()
 
     def advance(self, sample: Sample) -> UsageStep:
         """Take the usages of a sample into account."""
@@ -102,6 +114,12 @@ class UsageTracker:
             if memory is not None:
                 silent_s[reading.scheduler] = sample.time_s - memory.time_s
             ended |= self._advance_scheduler(reading, sample.time_s, current, cpu_s)
+        # Only from the next tick on do schedulers know a GPU that is new.
+        self.gpus = frozenset(
+            reading.device.id.name
+            for reading in sample.readings
+            if reading.device.id.component == "gpu"
+        )
 
         failing = _failing_sources(sample)
         held = 0
@@ -164,6 +182,7 @@ class UsageTracker:
         if memory is not None:
             deltas, ended = cpu_deltas(memory, reading, usages, group_of)
             current.update((w, memory.usages[w]) for w in ended - memory.uncounted)
+            _keep_holds(memory.usages, usages, self.gpus)
         current.update(usages)
         cpu_s.update(deltas)
         if memory is not None:
@@ -178,6 +197,22 @@ class UsageTracker:
             uncounted=uncounted,
         )
         return ended
+
+
+def _keep_holds(
+    before: Mapping[WorkloadId, WorkloadUsage],
+    usages: dict[WorkloadId, WorkloadUsage],
+    known: frozenset[str],
+) -> None:
+    """Add the holds on GPUs that are not known again to ``usages``."""
+    for workload, old in before.items():
+        if not old.gpus or known.issuperset(hold.device for hold in old.gpus):
+            continue
+        usage = usages.get(workload)
+        if usage is not None:
+            told = {hold.device for hold in usage.gpus} | known
+            kept = tuple(hold for hold in old.gpus if hold.device not in told)
+            usages[workload] = replace(usage, gpus=usage.gpus + kept)
 
 
 def _failing_sources(sample: Sample) -> int:

@@ -4,10 +4,13 @@ from exporter.core.interval import UsageTracker
 from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage
 from tests.fakes.node import (
     failing,
+    gpu,
     hold,
     job_id,
     jobs,
     node,
+    reading,
+    sample,
     usage,
 )
 from tests.fakes.tracking import tick
@@ -247,3 +250,47 @@ def test_a_job_may_hold_several_instances_of_one_gpu() -> None:
     (held,) = step.holds["GPU-0"].holds.values()
     assert held.share_s == pytest.approx(3 / 7)
     assert held.activity_s == pytest.approx(0.3)
+
+
+def test_a_hold_stays_until_its_gpu_is_known_again() -> None:
+    """After a restart the scheduler is read before the GPUs: it cannot name them."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 0.0, gpus=(hold(),)), usage("b", 0.0)))
+    nameless, named = usage("a", 0.0), usage("a", 0.0, gpus=(hold(),))
+
+    unread = tick(tracker, 9.0, jobs(nameless, usage("b", 0.0)))
+    read = tracker.advance(
+        sample(10.0, reading(gpu(), 10.0, 1.0), workloads=(jobs(nameless),))
+    )
+    known = tracker.advance(
+        sample(11.0, reading(gpu(), 11.0, 1.0), workloads=(jobs(named),))
+    )
+    given_back = tick(tracker, 12.0, jobs(nameless))
+
+    assert unread.holds == {"GPU-0": HoldWindow(9.0, 9.0, {A: Hold(9.0, None)})}
+    for step in (read, known):
+        assert step.holds == {"GPU-0": HoldWindow(1.0, 1.0, {A: Hold(1.0, None)})}
+    assert given_back.holds == {}
+
+
+def test_nobody_holds_a_gpu_twice_while_it_is_not_known_again() -> None:
+    """Who is told to hold it does so as told."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 0.0, gpus=(hold(), hold("GPU-1")))))
+
+    step = tick(tracker, 1.0, jobs(usage("a", 0.0, gpus=(hold(share=0.5),))))
+
+    assert step.holds["GPU-0"].holds == {A: Hold(0.5, None)}
+    assert step.holds["GPU-1"].holds == {A: Hold(1.0, None)}
+
+
+def test_a_job_that_ended_unseen_held_its_gpu_till_then() -> None:
+    """It ended while the daemon was restarted: what was drawn meanwhile is its."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs(usage("a", 0.0, gpus=(hold(),))))
+
+    step = tick(tracker, 9.0, jobs())
+    later = tick(tracker, 10.0, jobs())
+
+    assert step.holds["GPU-0"].holds == {A: Hold(9.0, None)}
+    assert later.holds == {}
