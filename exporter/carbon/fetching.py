@@ -143,7 +143,7 @@ class HttpWeb:
             raise NonsenseError(msg) from None
 
     async def _follow(self, call: Call) -> str:
-        key = (call.url, call.params)
+        key = (call.url, call.params, call.secrets)
         kept = self._kept.get(key)
         headers = [(name, value.encode()) for name, value in call.headers.items()]
         if kept is not None:

@@ -41,6 +41,7 @@ class HttpJsonSettings:
         live_for_s: how long after that moment it is believed, s, > 0.
         factors: what it counts.
         headers: with tokens, such as ``Authorization``.
+        name: as in the label ``provider``, to tell several apart.
     """
 
     url: str
@@ -51,6 +52,7 @@ class HttpJsonSettings:
     live_for_s: Seconds = Seconds(3600.0)
     factors: Factors = ""
     headers: Mapping[str, Secret] = field(default_factory=dict)
+    name: str = NAME
 
 
 class HttpJson:
@@ -83,7 +85,7 @@ class HttpJson:
         )
         self._factors = settings.factors
         self.traits = Traits(
-            NAME, cadence_s=settings.cadence_s, live_for_s=settings.live_for_s
+            settings.name, cadence_s=settings.cadence_s, live_for_s=settings.live_for_s
         )
 
     def covers(self, zone: str) -> bool:
@@ -108,7 +110,7 @@ class HttpJson:
             observed_unix_s = _moment(data, self._time_path)
         return Observation(
             zone=zone,
-            provider=NAME,
+            provider=self.traits.name,
             value=GramsPerKwh(value),
             observed_unix_s=observed_unix_s,
             slot_s=self.traits.cadence_s,

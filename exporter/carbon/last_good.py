@@ -6,7 +6,15 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from exporter.carbon.answer import flag, member, number, parse_json, rows, text
+from exporter.carbon.answer import (
+    flag,
+    member,
+    number,
+    number_or_none,
+    parse_json,
+    rows,
+    text,
+)
 from exporter.carbon.errors import NonsenseError
 from exporter.carbon.live import Kept
 from exporter.carbon.observation import Factors, Observation, Signal
@@ -89,6 +97,8 @@ def _row(kept: Kept) -> dict[str, object]:
         "signal": observation.signal,
         "factors": observation.factors,
         "estimated": observation.estimated,
+        "live_for_s": observation.live_for_s,
+        "told_by": kept.told_by,
         "fetched_unix_s": kept.fetched_unix_s,
     }
 
@@ -99,7 +109,9 @@ def _kept(row: object) -> Kept:
     if signal is None or factors is None:
         msg = "a signal or factors nobody knows"
         raise NonsenseError(msg)
+    live_for_s = number_or_none(row, "live_for_s")
     return Kept(
+        text(row, "told_by"),
         Observation(
             zone=text(row, "zone"),
             provider=text(row, "provider"),
@@ -109,6 +121,7 @@ def _kept(row: object) -> Kept:
             signal=signal,
             factors=factors,
             estimated=flag(row, "estimated"),
+            live_for_s=None if live_for_s is None else Seconds(live_for_s),
         ),
         Seconds(number(row, "fetched_unix_s")),
     )

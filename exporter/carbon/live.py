@@ -30,13 +30,15 @@ class Standing:
     """The value in force.
 
     Attributes:
-        observation: what was told.
-        fetched_unix_s: when it was told.
+        told_by: the provider that was asked.
+        observation: what it told, maybe on behalf of another provider.
+        fetched_unix_s: when it told it.
         level: 0 live, 1 last good.
         until_unix_s: it is of this level up to this moment.
         intensity: the same as the core takes it.
     """
 
+    told_by: str
     observation: Observation
     fetched_unix_s: Seconds
     level: Literal[0, 1]
@@ -46,8 +48,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value and when it was told, as it is kept on disk."""
+    """A value, who told it and when, as it is kept on disk."""
 
+    told_by: str
     observation: Observation
     fetched_unix_s: Seconds
 
@@ -103,11 +106,12 @@ class LiveIntensity:
         """What its values are."""
         return self._signal
 
-    def offer(self, observation: Observation, unix_s: Seconds) -> bool:
+    def offer(self, told_by: str, observation: Observation, unix_s: Seconds) -> bool:
         """Take a value that was told just now.
 
         Args:
-            observation: of this zone and signal, from one of its providers.
+            told_by: name of the provider that was asked.
+            observation: of this zone and signal.
             unix_s: now.
 
         Returns:
@@ -115,22 +119,19 @@ class LiveIntensity:
 
         Raises:
             ImplausibleError: it speaks of the future, or of a time before that
-                of the last one.
+                of the last one from the same provider.
             ValueError: it is not of this zone, signal or providers.
         """
-        self._check_mine(observation)
+        self._check_mine(told_by, observation)
         if observation.is_future(unix_s):
             msg = "the value is from the future"
             raise ImplausibleError(msg)
-        held = self._held.get(observation.provider)
-        # What was accepted under a clock that ran ahead must not shut out all
-        # that comes after the clock was set right.
-        if held is not None and not held.kept.observation.is_future(unix_s):
-            last_s = held.kept.observation.observed_unix_s
-            if observation.observed_unix_s < last_s:
-                msg = "the value is older than the last one"
-                raise ImplausibleError(msg)
-        return self._hold(Kept(observation, unix_s)).live.until_unix_s > unix_s
+        held = self._held.get(told_by)
+        if held is not None and _is_before(observation, held.kept.observation, unix_s):
+            msg = "the value is older than the last one"
+            raise ImplausibleError(msg)
+        held = self._hold(Kept(told_by, observation, unix_s))
+        return held.live.until_unix_s > unix_s
 
     def restore(self, kept: Kept) -> bool:
         """Take back what was kept, unless it is of no use here.
@@ -142,7 +143,7 @@ class LiveIntensity:
         if (
             observation.zone != self._zone
             or observation.signal != self._signal
-            or observation.provider not in self._providers
+            or kept.told_by not in self._providers
         ):
             return False
         self._hold(kept)
@@ -192,7 +193,7 @@ class LiveIntensity:
         standing = self.standing(unix_s)
         names = list(self._providers)
         if standing is not None:
-            names.insert(0, standing.observation.provider)
+            names.insert(0, standing.told_by)
         for name in names:
             points = tuple(
                 point
@@ -203,19 +204,17 @@ class LiveIntensity:
                 return points
         return ()
 
-    def _check_mine(self, observation: Observation) -> None:
+    def _check_mine(self, told_by: str, observation: Observation) -> None:
         told = (observation.zone, observation.signal)
-        if told != (self._zone, self._signal) or (
-            observation.provider not in self._providers
-        ):
-            msg = f"{observation} is not of {self._signal} {self._zone}"
+        if told != (self._zone, self._signal) or told_by not in self._providers:
+            msg = f"{told} of {told_by} is not {self._signal} {self._zone}"
             raise ValueError(msg)
 
     def _hold(self, kept: Kept) -> _Held:
         observation = kept.observation
         begin_s = observation.observed_unix_s
-        live_for_s = max(
-            observation.slot_s, self._providers[observation.provider].live_for_s
+        live_for_s = observation.live_for_s or max(
+            observation.slot_s, self._providers[kept.told_by].live_for_s
         )
         live_until_s = Seconds(begin_s + live_for_s)
         good_until_s = Seconds(begin_s + max(self._max_age_s, live_for_s))
@@ -225,7 +224,7 @@ class LiveIntensity:
             _standing(kept, 0, live_until_s),
             _standing(kept, 1, good_until_s),
         )
-        self._held = MappingProxyType({**self._held, observation.provider: held})
+        self._held = MappingProxyType({**self._held, kept.told_by: held})
         return held
 
 
@@ -241,4 +240,25 @@ def _standing(kept: Kept, level: Literal[0, 1], until_unix_s: Seconds) -> Standi
         estimated=observation.estimated,
         observed_unix_s=observation.observed_unix_s,
     )
-    return Standing(observation, kept.fetched_unix_s, level, until_unix_s, intensity)
+    return Standing(
+        kept.told_by,
+        observation,
+        kept.fetched_unix_s,
+        level,
+        until_unix_s,
+        intensity,
+    )
+
+
+def _is_before(one: Observation, last: Observation, unix_s: Seconds) -> bool:
+    """Whether a value goes back behind the last one.
+
+    Another provider behind the one that is asked may lag more. And what was accepted
+    under a clock that ran ahead must not shut out all that comes after the clock was
+    set right.
+    """
+    return (
+        one.provider == last.provider
+        and one.observed_unix_s < last.observed_unix_s
+        and not last.is_future(unix_s)
+    )

@@ -41,6 +41,8 @@ class Observation:
         signal: "average" of the mix, or "marginal" of one more kWh.
         factors: "lifecycle", "direct" combustion, or "" if it is not told.
         estimated: the provider itself calls it an estimate or a forecast.
+        live_for_s: how long after the begin of its slot it is live, if who tells
+            it knows better than the traits of the provider, s, > 0.
 
     Raises:
         ImplausibleError: a number is not what is said above.
@@ -54,10 +56,13 @@ class Observation:
     signal: Signal = "average"
     factors: Factors = ""
     estimated: bool = False
+    live_for_s: Seconds | None = None
 
     def __post_init__(self) -> None:
         plausible(self.value)
         _check_slot(self.observed_unix_s, self.slot_s)
+        if self.live_for_s is not None:
+            _check_slot(self.observed_unix_s, self.live_for_s)
 
     def is_future(self, unix_s: Seconds) -> bool:
         """Whether it speaks of a time that cannot have begun yet.

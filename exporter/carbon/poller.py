@@ -182,7 +182,7 @@ class Poller:
                 problem = problem or report.problems.get(zone)
                 continue
             try:
-                is_live = sink.offer(observation, unix_s) and is_live
+                is_live = sink.offer(line.traits.name, observation, unix_s) and is_live
             except ImplausibleError as error:
                 problem = problem or error
         if problem is not None:

@@ -91,6 +91,22 @@ def test_an_etag_belongs_to_one_address_and_query() -> None:
     assert "if-none-match" not in asks[1].headers
 
 
+def test_an_etag_belongs_to_who_asked() -> None:
+    """What is told for one token is not what is told for another."""
+
+    async def story(server: CarbonServer, web: HttpWeb) -> object:
+        server.play("/", Play(b"{}", headers=(("ETag", '"a"'),)))
+        for key in ("one", "two"):
+            secret = (("key", Secret(key)),)
+            await web.json(Call(f"{server.url}/", secret_params=secret))
+        return None
+
+    _, asks = _played(story)
+
+    assert queries(asks) == [{"key": "one"}, {"key": "two"}]
+    assert "if-none-match" not in asks[1].headers
+
+
 def test_answers_are_kept_in_a_bounded_number() -> None:
     """Some addresses have the time in them and never come back."""
 
@@ -151,7 +167,8 @@ def test_a_redirect_to_another_host_is_not_followed(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "requests"), [("/", 4), ("", 4), ("http://[", 1), ("//", 4)]
+    ("target", "requests"),
+    [("/", 4), ("", 4), ("http://[", 1), ("//", 4), ("x" * 70_000, 1)],
 )
 def test_redirects_that_lead_nowhere_end(target: str, requests: int) -> None:
     """A ring of redirects is no reason to ask for ever."""
@@ -242,6 +259,18 @@ def test_retry_after_is_seconds_or_a_date(written: str, seconds: float | None) -
         _get(Play(status=503, headers=(("Retry-After", written),)))
 
     assert refusal.value.retry_after_s == seconds
+
+
+def test_a_status_nobody_knows_is_nonsense() -> None:
+    """It is named by its number; what the server calls it is not repeated."""
+    with pytest.raises(NonsenseError, match=r"answered 299$"):
+        _get(Play(b"{}", status=299))
+
+
+def test_an_answer_that_is_no_text_is_nonsense() -> None:
+    """Whatever its type says."""
+    with pytest.raises(NonsenseError, match="something else than text"):
+        _get(Play(b'"\xff"'))
 
 
 def test_cookies_are_not_kept() -> None:

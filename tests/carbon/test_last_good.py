@@ -1,6 +1,5 @@
 import json
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,13 @@ from tests.fakes.carbon import NOW, observation
 
 _FILE = "carbon-intensity.json"
 _VALUES = (
-    Kept(observation(100.5, NOW - 300, estimated=True), NOW),
-    Kept(observation(200.0, NOW, zone="FR", provider="two"), NOW),
-    Kept(observation(300.0, NOW, signal="marginal", provider="three"), NOW),
+    Kept("one", observation(100.5, NOW - 300, estimated=True), NOW),
+    Kept(
+        "relay",
+        observation(200.0, NOW, zone="FR", provider="two", live_for_s=60.0),
+        NOW,
+    ),
+    Kept("one", observation(300.0, NOW, signal="marginal", provider="three"), NOW),
 )
 
 
@@ -114,7 +117,7 @@ def test_a_file_of_another_version_is_passed_over(tmp_path: Path) -> None:
 
 def test_the_number_of_values_is_bounded(tmp_path: Path) -> None:
     """Nobody has that many zones."""
-    many = tuple(Kept(observation(zone=f"Z{i}"), NOW) for i in range(600))
+    many = tuple(Kept("one", observation(zone=f"Z{i}"), NOW) for i in range(600))
 
     LastGood(tmp_path).save(many)
 
@@ -145,7 +148,7 @@ def test_the_file_is_replaced_whole(tmp_path: Path) -> None:
 
         assert len(json.load(old)["values"]) == 3
     assert store.load() == _VALUES[:1]
-    assert os.listdir(tmp_path) == [_FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [_FILE]
 
 
 @given(content=st.binary(max_size=300))

@@ -29,7 +29,7 @@ def _live(*traits: Traits, max_age_s: float = 6 * _HOUR) -> LiveIntensity:
 def test_a_value_is_live_then_last_good_then_none() -> None:
     """Each step can be seen, with the time the value speaks of."""
     live = _live()
-    live.offer(observation(250.0, NOW), NOW)
+    live.offer("one", observation(250.0, NOW), NOW)
 
     steps = [
         None if (standing := live.standing(_at(age_s))) is None else standing.level
@@ -42,7 +42,7 @@ def test_a_value_is_live_then_last_good_then_none() -> None:
 def test_a_value_in_force_has_all_labels_of_where_it_comes_from() -> None:
     """They are what a query groups by."""
     live = _live()
-    live.offer(observation(250.0, NOW, estimated=True), _at(60))
+    live.offer("one", observation(250.0, NOW, estimated=True), _at(60))
 
     standing = live.standing(_at(20 * _MINUTE))
 
@@ -59,19 +59,19 @@ def test_a_value_from_the_future_is_refused_by_name() -> None:
     """A slot may be named by its end, and clocks differ by minutes, not more."""
     live = _live()
 
-    live.offer(observation(1.0, NOW + 599), NOW)
+    live.offer("one", observation(1.0, NOW + 599), NOW)
 
     with pytest.raises(ImplausibleError, match="from the future"):
-        live.offer(observation(1.0, NOW + 601), NOW)
+        live.offer("one", observation(1.0, NOW + 601), NOW)
 
 
 def test_a_value_older_than_the_last_one_is_refused_by_name() -> None:
     """A cache in between may answer with what was."""
     live = _live()
-    live.offer(observation(100.0, NOW), NOW)
+    live.offer("one", observation(100.0, NOW), NOW)
 
     with pytest.raises(ImplausibleError, match="older than the last"):
-        live.offer(observation(900.0, NOW - 1), NOW)
+        live.offer("one", observation(900.0, NOW - 1), NOW)
 
     standing = live.standing(NOW)
     assert standing is not None
@@ -81,9 +81,9 @@ def test_a_value_older_than_the_last_one_is_refused_by_name() -> None:
 def test_a_revised_value_of_the_same_slot_is_taken() -> None:
     """An estimate is replaced by what was measured; what was counted stays."""
     live = _live()
-    live.offer(observation(100.0, NOW, estimated=True), NOW)
+    live.offer("one", observation(100.0, NOW, estimated=True), NOW)
 
-    live.offer(observation(120.0, NOW), _at(60))
+    live.offer("one", observation(120.0, NOW), _at(60))
 
     standing = live.standing(_at(60))
     assert standing is not None
@@ -93,9 +93,9 @@ def test_a_revised_value_of_the_same_slot_is_taken() -> None:
 def test_a_clock_that_ran_ahead_does_not_shut_out_what_comes_after() -> None:
     """Nodes boot with a wrong clock; the first value may speak of tomorrow."""
     live = _live()
-    live.offer(observation(100.0, NOW + 86_400), _at(86_400))
+    live.offer("one", observation(100.0, NOW + 86_400), _at(86_400))
 
-    live.offer(observation(200.0, NOW), NOW)
+    live.offer("one", observation(200.0, NOW), NOW)
 
     standing = live.standing(NOW)
     assert standing is not None
@@ -105,7 +105,7 @@ def test_a_clock_that_ran_ahead_does_not_shut_out_what_comes_after() -> None:
 def test_a_value_of_the_future_is_not_in_force_before_its_time() -> None:
     """As after the clock was set back, or from a disk of another machine."""
     live = _live()
-    live.restore(Kept(observation(100.0, NOW + 86_400), NOW))
+    live.restore(Kept("one", observation(100.0, NOW + 86_400), NOW))
 
     assert live.standing(NOW) is None
     assert live.standing(_at(86_400)) is not None
@@ -115,16 +115,16 @@ def test_offering_tells_whether_the_value_is_live() -> None:
     """A provider that repeats what it said for hours is up, and of no use."""
     live = _live()
 
-    assert live.offer(observation(100.0, NOW), NOW) is True
-    assert live.offer(observation(100.0, NOW), _at(3600)) is False
+    assert live.offer("one", observation(100.0, NOW), NOW) is True
+    assert live.offer("one", observation(100.0, NOW), _at(3600)) is False
 
 
 def test_the_first_provider_with_a_live_value_is_in_force() -> None:
     """The order is that of the configuration."""
     live = _live(_ONE, _TWO)
-    live.offer(observation(200.0, NOW, provider="two"), NOW)
+    live.offer("two", observation(200.0, NOW, provider="two"), NOW)
     second = live.standing(NOW)
-    live.offer(observation(100.0, NOW, provider="one"), NOW)
+    live.offer("one", observation(100.0, NOW, provider="one"), NOW)
     first = live.standing(NOW)
     later = live.standing(_at(1000))
 
@@ -136,11 +136,26 @@ def test_the_first_provider_with_a_live_value_is_in_force() -> None:
     assert (later.observation.provider, later.level) == ("two", 0)
 
 
+def test_a_relay_hands_on_who_told_it_and_for_how_long_it_is_live() -> None:
+    """A node shows the provider behind its hub, which may change and lag more."""
+    live = _live()
+    live.offer("one", observation(100.0, NOW, provider="fast"), NOW)
+    relayed = observation(200.0, NOW - _HOUR, provider="slow", live_for_s=2 * _HOUR)
+
+    live.offer("one", relayed, NOW)
+
+    standing = live.standing(_at(_HOUR - 1))
+    assert standing is not None
+    assert (standing.told_by, standing.level) == ("one", 0)
+    assert standing.intensity.provider == "slow"
+    assert live.standing(_at(_HOUR)) is not standing
+
+
 def test_of_values_that_are_not_live_the_newest_is_in_force() -> None:
     """Whoever told it."""
     live = _live(_ONE, _TWO)
-    live.offer(observation(100.0, NOW - 100, provider="one"), NOW)
-    live.offer(observation(200.0, NOW, provider="two"), NOW)
+    live.offer("one", observation(100.0, NOW - 100, provider="one"), NOW)
+    live.offer("two", observation(200.0, NOW, provider="two"), NOW)
 
     standing = live.standing(_at(3 * _HOUR))
 
@@ -152,14 +167,14 @@ def test_a_value_of_another_zone_signal_or_provider_is_a_mistake_of_ours() -> No
     """It would be told under a wrong label."""
     live = _live()
 
-    for wrong in (
-        observation(zone="FR"),
-        observation(signal="marginal"),
-        observation(provider="nobody"),
+    for told_by, wrong in (
+        ("one", observation(zone="FR")),
+        ("one", observation(signal="marginal")),
+        ("nobody", observation()),
     ):
-        with pytest.raises(ValueError, match="is not of average DE"):
-            live.offer(wrong, NOW)
-        assert live.restore(Kept(wrong, NOW)) is False
+        with pytest.raises(ValueError, match="is not average DE"):
+            live.offer(told_by, wrong, NOW)
+        assert live.restore(Kept(told_by, wrong, NOW)) is False
     assert live.standing(NOW) is None
 
 
@@ -201,7 +216,7 @@ def test_a_forecast_is_of_the_provider_in_force_if_it_has_one() -> None:
     two = (ForecastPoint(NOW, Seconds(3600.0), GramsPerKwh(2.0)),)
     live.offer_forecast("one", one)
 
-    live.offer(observation(200.0, NOW, provider="two"), NOW)
+    live.offer("two", observation(200.0, NOW, provider="two"), NOW)
     without = live.forecast(NOW)
     live.offer_forecast("two", two)
 
@@ -214,7 +229,7 @@ def test_the_chain_goes_down_step_by_step_and_up_at_once() -> None:
     live = _live()
     chain = Chain(live, YearlyIntensity("DE"))
     before = chain.current(NOW)
-    live.offer(observation(100.0, NOW), NOW)
+    live.offer("one", observation(100.0, NOW), NOW)
 
     levels = [
         chain.current(_at(age_s)).fallback_level for age_s in (0, _HOUR, 6 * _HOUR)
@@ -228,7 +243,7 @@ def test_the_chain_goes_down_step_by_step_and_up_at_once() -> None:
 def test_the_same_value_is_the_same_object_every_tick() -> None:
     """A tick asks each second and must not make anything."""
     live = _live()
-    live.offer(observation(100.0, NOW), NOW)
+    live.offer("one", observation(100.0, NOW), NOW)
     chain = Chain(live, YearlyIntensity("DE"))
 
     assert chain.current(_at(1)) is chain.current(_at(2))
@@ -252,7 +267,9 @@ def test_the_chain_always_answers_and_never_calls_an_old_value_live(
     """Whatever was told, in whatever order, and whatever the clock says."""
     live = _live(_ONE, _TWO)
     for provider, age_s, value in told:
-        live.restore(Kept(observation(value, NOW + age_s, provider=provider), NOW))
+        live.restore(
+            Kept(provider, observation(value, NOW + age_s, provider=provider), NOW)
+        )
 
     intensity = Chain(live, YearlyIntensity("DE")).current(_at(moment))
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from exporter.carbon import energy_charts
 from exporter.carbon.electricity_maps import ElectricityMaps
 from exporter.carbon.energi_data_service import EnergiDataService
 from exporter.carbon.energy_charts import EnergyCharts
@@ -20,7 +21,7 @@ from exporter.carbon.fetching import open_web
 from exporter.carbon.http_json import HttpJson, HttpJsonSettings
 from exporter.carbon.neso import Neso
 from exporter.carbon.observation import Report
-from exporter.carbon.provider import Web
+from exporter.carbon.provider import Provider, Web
 from exporter.carbon.rte_eco2mix import RteEco2mix
 from exporter.carbon.secret import Secret
 from exporter.carbon.watttime import WattTime
@@ -241,6 +242,20 @@ def test_watttime_that_refuses_a_new_token_is_not_asked_again() -> None:
     _told(story)
 
     assert refused == ["/login", "/v3/forecast"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"token": ""}', b'{"token": 7}'])
+def test_watttime_that_gives_no_token_is_nonsense(body: bytes) -> None:
+    """There is nothing to ask with."""
+
+    async def story(server: CarbonServer, web: Web) -> Report:
+        server.play("/login", Play(body))
+        provider = WattTime("ada", Secret("secret"), url=server.url)
+        assert provider.covers("DE")
+        return await provider.fetch(web, ("DE",), NOW)
+
+    with pytest.raises(NonsenseError, match="token"):
+        _told(story)
 
 
 def test_watttime_in_another_unit_is_nonsense() -> None:
@@ -501,6 +516,43 @@ def test_rte_just_after_midnight_has_no_value() -> None:
 
     with pytest.raises(UnavailableError, match="no value of FR"):
         _told(story)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda url: EnergiDataService(url=url),
+        lambda url: EnergyCharts(url=url),
+        lambda url: RteEco2mix(url=url),
+        lambda url: Entsoe(Secret("t"), url=url),
+    ],
+    ids=["energi-data-service", "energy-charts", "rte-eco2mix", "entsoe"],
+)
+def test_a_zone_that_is_not_covered_is_refused_by_name(
+    build: Callable[[str], Provider],
+) -> None:
+    """It is a slip in the configuration, and the zone is what to look at."""
+
+    async def story(server: CarbonServer, web: Web) -> Report:
+        server.play_everywhere(Play(sample("energi_data_service_emissions.json")))
+        provider = build(server.url)
+        assert provider.covers("US-TEX-ERCO") is False
+        return await provider.fetch(web, ("US-TEX-ERCO",), NOW)
+
+    with pytest.raises(NotCoveredError, match="US-TEX-ERCO"):
+        _told(story)
+
+
+def test_energy_charts_with_one_time_has_a_usual_slot() -> None:
+    """And with times that are not in order it has none at all."""
+    data = {"unix_seconds": [NOW], "co2eq": [400.5], "co2eq_forecast": [None]}
+
+    told = energy_charts.read_day(data, "DE", NOW).observations["DE"]
+
+    assert (told.value, told.slot_s) == (400.5, 900.0)
+    again = {name: values * 2 for name, values in data.items()}
+    with pytest.raises(NonsenseError, match="not in order"):
+        energy_charts.read_day(again, "DE", NOW)
 
 
 # --- ENTSO-E ----------------------------------------------------------------

@@ -29,6 +29,7 @@ def observation(
     slot_s: float = 300.0,
     signal: Signal = "average",
     estimated: bool = False,
+    live_for_s: float | None = None,
 ) -> Observation:
     """Return a value that a provider may have told."""
     return Observation(
@@ -40,6 +41,7 @@ def observation(
         signal=signal,
         factors="lifecycle",
         estimated=estimated,
+        live_for_s=None if live_for_s is None else Seconds(live_for_s),
     )
 
 
