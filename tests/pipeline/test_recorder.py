@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -7,8 +8,13 @@ from exporter.core.archive import JobRecord
 from exporter.core.ledger import Ledger
 from exporter.core.model import GpuUse, SourceInfo, SourceStatus
 from exporter.core.units import Seconds
+from exporter.pipeline.engine import Engine
 from exporter.pipeline.recorder import JobRecorder, running_keys
+from exporter.pipeline.runner import Publisher, Runner
+from exporter.pipeline.state import EngineSettings
 from tests.fakes.node import UNIX_S, hold, job_id, labels, usage
+from tests.fakes.sampling import power, sampling
+from tests.fakes.sources import FakeJob, FakeWorkloads
 
 A, B = job_id("a"), job_id("b")
 UP = SourceStatus(SourceInfo("archive", "", "none", "none", "node"), up=True)
@@ -270,3 +276,24 @@ def test_the_keys_of_running_jobs_are_those_of_their_records(ended: str) -> None
     assert running_keys(node.ledger) == expected
     (told,) = node.told
     assert {one.key for one in told.values() if one.state == "running"} == expected
+
+
+def test_the_tick_tells_and_the_end_of_the_run_closes() -> None:
+    """A scrape sees whether jobs are kept."""
+    keeper = FakeKeeper(SourceStatus(UP.info, up=False, reason="faulty"))
+    publisher = Publisher(1.0)
+    workloads = FakeWorkloads(time.monotonic, (FakeJob("a"),))
+    with sampling(power(), workloads=(workloads,)) as sampler:
+        Runner(
+            sampler,
+            Engine(EngineSettings()),
+            publisher,
+            recorder=JobRecorder(keeper),
+            give_up=lambda: True,
+        ).run()
+
+    snapshot = publisher.latest()
+    assert snapshot is not None
+    assert snapshot.sources[-1] is keeper.status
+    assert [states(told) for told in keeper.puts] == [{"a": "running"}] * 2
+    assert keeper.closed_s is not None
