@@ -139,7 +139,7 @@ class HttpWeb:
             msg = f"{call.host} cannot be reached: {_what(error)}"
             raise UnavailableError(msg) from None
         except httpx.InvalidURL:
-            msg = f"{call.host} redirects to no address at all"
+            msg = f"{call.host} is no address that can be asked"
             raise NonsenseError(msg) from None
 
     async def _follow(self, call: Call) -> str:

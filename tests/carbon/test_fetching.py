@@ -168,7 +168,7 @@ def test_a_redirect_to_another_host_is_not_followed(target: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "requests"),
-    [("/", 4), ("", 4), ("http://[", 1), ("//", 4), ("x" * 70_000, 1)],
+    [("/", 4), ("", 4), ("http://[", 1), ("//", 4)],
 )
 def test_redirects_that_lead_nowhere_end(target: str, requests: int) -> None:
     """A ring of redirects is no reason to ask for ever."""
@@ -185,6 +185,19 @@ def test_redirects_that_lead_nowhere_end(target: str, requests: int) -> None:
         _played(story)
 
     assert asked == [requests]
+
+
+def test_what_is_no_address_is_not_asked() -> None:
+    """Some such slip through when a configuration is read."""
+
+    async def story(server: CarbonServer, web: HttpWeb) -> object:
+        server.play_everywhere(redirect("http://a\tb/"))
+        with pytest.raises(UnavailableError):
+            await web.json(Call(f"{server.url}/"))
+        return await web.json(Call("http://999.999.999.999/"))
+
+    with pytest.raises(NonsenseError, match="no address"):
+        _played(story)
 
 
 def test_an_answer_in_gzip_is_read_even_if_nobody_asked_for_it() -> None:

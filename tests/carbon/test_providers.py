@@ -545,12 +545,16 @@ def test_a_zone_that_is_not_covered_is_refused_by_name(
 
 def test_energy_charts_with_one_time_has_a_usual_slot() -> None:
     """And with times that are not in order it has none at all."""
-    data = {"unix_seconds": [NOW], "co2eq": [400.5], "co2eq_forecast": [None]}
+    data: dict[str, list[float | None]] = {
+        "unix_seconds": [NOW],
+        "co2eq": [400.5],
+        "co2eq_forecast": [None],
+    }
 
     told = energy_charts.read_day(data, "DE", NOW).observations["DE"]
 
     assert (told.value, told.slot_s) == (400.5, 900.0)
-    again = {name: values * 2 for name, values in data.items()}
+    again = {name: [*values, *values] for name, values in data.items()}
     with pytest.raises(NonsenseError, match="not in order"):
         energy_charts.read_day(again, "DE", NOW)
 
