@@ -1,11 +1,14 @@
 """The immutable result of a tick: all that a scrape, the page and the API read.
 
+Jobs are named tuples, because there may be hundreds of them every tick and a
+frozen dataclass takes several times as long to build.
+
 Counters here are totals since boot and never fall. A gauge that is ``None`` is
 not known and is not exported.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from exporter.core.model import (
     Component,
@@ -59,8 +62,7 @@ class IdlePower:
     power_w: Watts
 
 
-@dataclass(frozen=True, slots=True)
-class JobTotals:
+class JobTotals(NamedTuple):
     """One job on this node; its labels never change once it is here.
 
     Attributes:
