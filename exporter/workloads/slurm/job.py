@@ -277,8 +277,17 @@ class Job:
         self._usage = None
         return False
 
-    def give_up(self) -> None:
-        """Report nothing of it any more: it runs again, which is told instead."""
+    def take_over(self, previous: "Job") -> None:
+        """Be reported in place of the last run of the same job.
+
+        Nothing that was known of that one holds for this one, but its count goes on,
+        if it was reported in the last tick.
+        """
+        self.cgroups.go_on_from(previous.cpu_s or Seconds(0.0))
+        previous.retire()
+
+    def retire(self) -> None:
+        """Report nothing of it any more."""
         self._was_told = True
 
     def _next(self, now_s: float, every_s: float) -> float:

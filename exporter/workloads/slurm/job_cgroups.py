@@ -1,7 +1,7 @@
 """The cgroups of one job, read as one.
 
-There is one, or several on a machine that plays several nodes. A requeued job gets
-a new one of the same name, which counts from 0.
+There is one, or several on a machine that plays several nodes. That of a requeued
+job has the same name and counts from 0.
 """
 
 from collections.abc import Mapping
@@ -70,6 +70,10 @@ class JobCgroups:
         if self._parts:
             # The sum goes on from where it is.
             self._ended_s += part.cpu_s
+
+    def go_on_from(self, cpu_s: Seconds) -> None:
+        """Count on from what was used before, s."""
+        self._ended_s = cpu_s
 
     def release(self) -> Mapping[str, Part]:
         """Give all away, open as they are."""

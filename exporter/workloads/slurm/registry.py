@@ -1,8 +1,8 @@
 """Which jobs there are: from their first cgroup until all of them has been told.
 
 A job is found by the paths of its cgroups and by its id. Where cgroups are named
-by SLUID the id is found out later, from the drop file or the environment of a
-process; until then, but not for long, the job is kept back.
+by SLUID the id is known from the drop file, or found out later from the environment
+of a process; until then, but not for long, the job is kept back.
 """
 
 import os
@@ -66,19 +66,19 @@ class JobRegistry:
             if place.inode in (0, part.inode):
                 return None
             known.cgroups.remove(place.path)
-        job = self._by_id.get(place.job_id) if place.job_id else None
-        if job is not None and not job.cgroups:
-            # Requeued: nothing that was known of the last run holds for this one.
-            job.give_up()
-            job = None
-        is_new = job is None
-        if job is None:
+        job_id = place.job_id or self._drops.job_id(place.sluid) or ""
+        job = self._by_id.get(job_id) if job_id else None
+        is_new = job is None or not job.cgroups
+        if job is None or not job.cgroups:
+            previous = job
             self._serial += 1
             spread = self._serial * _GOLDEN_RATIO % 1.0
-            job = Job(place.job_id, place.sluid, now_s, unix_s, spread)
+            job = Job(job_id, place.sluid, now_s, unix_s, spread)
             self._jobs[job] = None
-            if place.job_id:
-                self._by_id[place.job_id] = job
+            if job_id:
+                self._by_id[job_id] = job
+            if previous is not None:
+                job.take_over(previous)
         if place.uid is not None:
             job.uid = place.uid
         cgroup = Cgroup(trees, place.path, place.controller, self._budget)
@@ -130,12 +130,11 @@ class JobRegistry:
                 job.accept_sluid()
             return None
         same = self._by_id.get(job_id)
-        if same is not None and not same.cgroups:
-            same.give_up()
-            same = None
-        if same is None:
+        if same is None or not same.cgroups:
             job.job_id = job_id
             self._by_id[job_id] = job
+            if same is not None:
+                job.take_over(same)
             return None
         if not same.cgroups.roots.isdisjoint(job.cgroups.roots):
             # One of them tells an id that is not its own.

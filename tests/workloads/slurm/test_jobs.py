@@ -10,10 +10,10 @@ from exporter.core.errors import (
     SourceDeniedError,
     SourceFaultyError,
 )
-from exporter.core.model import WorkloadId, WorkloadsReading
+from exporter.core.model import WorkloadId
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Event, Inotify
-from tests.fakes.cgroups import Layout, drop, environ
+from tests.fakes.cgroups import Layout, drop, environ, sluid_of
 from tests.fakes.slurm_node import (
     SlurmNode,
     ids,
@@ -328,22 +328,20 @@ def test_a_requeued_job_goes_on_under_the_same_identity(
 
 
 @_every_layout
-def test_a_job_requeued_within_a_tick_counts_from_0_again(
-    tmp_path: Path, layout: Layout
-) -> None:
+def test_a_job_requeued_within_a_tick_counts_on(tmp_path: Path, layout: Layout) -> None:
     """The reader must not go on reading the old cgroup's open file."""
     with slurm_node(tmp_path, layout) as node:
+        drop(node.drops, 1, SLURM_JOB_SLUID=sluid_of(1))
         job = node.slurm.start_job(1)
         node.look()
         node.read_labelled(1)
         node.slurm.end_job(job)
-        again = node.slurm.start_job(1)
+        again = node.slurm.start_job(1, busy_cpus=0)
         node.slurm.spend(again, 0.25)
 
-        def counts_anew(reading: WorkloadsReading) -> bool:
-            return any(u.cpu_s == pytest.approx(0.25) for u in reading.usages)
+        reading = node.look()
 
-        assert ids(node.read_until(counts_anew)) == {1}
+        assert usage_of(reading, 1).cpu_s == pytest.approx(31.25)
 
 
 def test_a_requeued_job_is_looked_at_anew(tmp_path: Path) -> None:
@@ -355,9 +353,9 @@ def test_a_requeued_job_is_looked_at_anew(tmp_path: Path) -> None:
         node.slurm.end_job(job)
         node.slurm.start_job(1, cpus="0")
 
-        node.read_until(lambda each: usage_of(each, 1).reserved_cpus == 1.0)
+        reading = node.look()
 
-        assert ids(node.tick()) == {1}
+        assert usage_of(reading, 1).reserved_cpus == 1.0
 
 
 # --- groups ---------------------------------------------------------------------------
