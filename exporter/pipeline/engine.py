@@ -24,7 +24,7 @@ _NOTE_AGAIN_S = 600.0
 
 _EVENT_TEXT = {
     "reset": "energy counter restarted; bridged by its power where that is known",
-    "ambiguous": "energy counter may have wrapped or restarted unseen; the least is counted",
+    "ambiguous": "energy counter wrapped or restarted unseen; the least is counted",
     "broken": "energy counter stands still; integrating power from its last advance",
     "repaired": "energy counter advances again and is trusted again",
 }
