@@ -5,13 +5,14 @@ component, node) and once for who caused it (job, or unattributed by reason).
 Both sides come from the same ΔJ, so they are equal at every moment.
 
 A job's labels freeze when they are known, or after 5 s without; from then on it
-is exported, and its tenant is credited with what the job had used till then. An
+is exported, and its tenant is credited with what the job had used till then. What
+only describes it (``info``) is no label of a counter, and may still be added to. An
 ended job stays for a while, so that every Prometheus sees its last value, and
 leaves by age.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.core.model import (
     COMPONENTS,
@@ -221,6 +222,9 @@ class Ledger:
                 # Requeued under the same id: the same counters go on.
                 job.ended_s = job.ended_unix_s = None
             job.usage = usage
+            frozen, known = job.labels, usage.labels
+            if frozen and known and len(known.info) > len(frozen.info):
+                job.labels = replace(frozen, info=known.info)
             if job.start_unix_s is None:
                 job.start_unix_s = usage.start_unix_s
             job.cpu_s += cpu_s.get(workload, 0.0)

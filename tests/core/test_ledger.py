@@ -60,6 +60,19 @@ def test_frozen_labels_never_change() -> None:
     assert ledger.jobs[A].labels == labels("a")
 
 
+def test_what_describes_a_job_may_come_later() -> None:
+    """Its name is no label of a counter, and its first process may be slow to begin."""
+    ledger = Ledger()
+    named = labels("a", user="eve")
+    see(ledger, 0.0, usage("a", 0.0, labels=replace(labels("a"), info={})))
+
+    see(ledger, 1.0, usage("a", 0.0, labels=named))
+    see(ledger, 2.0, usage("a", 0.0, labels=replace(named, info={})))
+
+    assert ledger.jobs[A].labels == labels("a")
+    assert named.info
+
+
 def test_a_job_waits_less_than_five_seconds_for_its_labels() -> None:
     """Rule 8: then it is exported by its id alone."""
     ledger = Ledger()

@@ -5,7 +5,8 @@ there is one, limits when Slurm has set them. A suspended job is one whose count
 stands still; a requeued one goes on under the same id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from exporter.core.model import (
@@ -199,12 +200,18 @@ class Job:
             drop = self.drop
             start_s = self._began_unix_s if drop is None else drop.written_unix_s
         self._times = (start_s, limit_s)
+        if self.labels is not None:
+            info = self._info()
+            if len(info) > len(self.labels.info):
+                self.labels = replace(self.labels, info=info)
         self._usage = None
 
     def settle_labels(
         self, now_s: float, users: UserNames, naming: UserNaming, *, may_search: bool
     ) -> None:
         """Fix the labels if all is known, or if it takes too long.
+
+        What only describes the job (``info``) may still come later.
 
         Args:
             now_s: CLOCK_MONOTONIC, s.
@@ -222,20 +229,12 @@ class Job:
         if user is None:
             claimed = self._text("SLURM_JOB_USER")
             user = claimed or ("" if self.uid is None else str(self.uid))
-        info = {
-            "name": self._text("SLURM_JOB_NAME"),
-            "array_job_id": self._text("SLURM_ARRAY_JOB_ID"),
-            "array_task_id": self._text("SLURM_ARRAY_TASK_ID"),
-            "het_job_id": self._text("SLURM_HET_JOB_ID"),
-            "node_list": self._text("SLURM_JOB_NODELIST", "SLURM_NODELIST"),
-        }
         self.labels = WorkloadLabels(
             job_id=self.job_id or self._text("SLURM_JOB_ID") or self.sluid,
             user=naming.label(user),
             account=shorten(self._text("SLURM_JOB_ACCOUNT")),
             partition=shorten(self._text("SLURM_JOB_PARTITION")),
-            info={key: shorten(text) for key, text in info.items() if text}
-            or NO_LABELS,
+            info=self._info(),
         )
         self._usage = None
 
@@ -318,6 +317,16 @@ class Job:
         if name or not users.is_unknown(uid):
             return name or None
         return self._text("SLURM_JOB_USER") or str(uid)
+
+    def _info(self) -> Mapping[str, str]:
+        info = {
+            "name": self._text("SLURM_JOB_NAME"),
+            "array_job_id": self._text("SLURM_ARRAY_JOB_ID"),
+            "array_task_id": self._text("SLURM_ARRAY_TASK_ID"),
+            "het_job_id": self._text("SLURM_HET_JOB_ID"),
+            "node_list": self._text("SLURM_JOB_NODELIST", "SLURM_NODELIST"),
+        }
+        return {key: shorten(text) for key, text in info.items() if text} or NO_LABELS
 
     def _text(self, *names: str) -> str:
         for each in self.witnesses():

@@ -1,6 +1,7 @@
 """Who a job belongs to, and what is told of it, and by whom it is believed."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.core.model import WorkloadLabels
 from exporter.workloads.labels import UserNaming
+from exporter.workloads.slurm.job import LABELS_WAIT_S
 from exporter.workloads.users import UserNames
 from tests.fakes.cgroups import drop, encode, environ
 from tests.fakes.slurm_node import LONGEST_S, SlurmNode, ids, slurm_node, usage_of
@@ -133,6 +135,23 @@ def test_labels_wait_for_the_first_process_but_not_for_long(tmp_path: Path) -> N
 
         assert waiting is None
         assert after == WorkloadLabels("7", user="user1001", partition="gpu")
+
+
+def test_a_name_that_comes_late_is_told_late(tmp_path: Path) -> None:
+    """Slurm may take its time between the Prolog and the first process of a job."""
+    with slurm_node(tmp_path, "v1") as node:
+        node.source.read()
+        job = node.slurm.start_job(7, uid=1001, step=None)
+        node.read_job(7)
+        node.tick(LABELS_WAIT_S)
+        without = _labels(node, 7)
+
+        node.slurm.add_step(job, "batch", environ(7, SLURM_JOB_ACCOUNT="bio"), uid=1001)
+        node.tick(60.0)
+        named = _labels(node, 7)
+
+        assert without == WorkloadLabels(job_id="7", user="user1001")
+        assert named == replace(without, info={"name": "job-7", "node_list": "node001"})
 
 
 def test_a_drop_file_that_tells_all_needs_no_process(tmp_path: Path) -> None:
