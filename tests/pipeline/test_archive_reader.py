@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -241,6 +242,25 @@ def test_it_can_be_read_where_nothing_can_be_written() -> None:
                 beside_a_daemon = archive.find(JobQuery()).records
 
     assert (len(at_rest), len(beside_a_daemon)) == (1, 2)
+
+
+@pytest.mark.parametrize("endings", [("", "-wal", "-shm"), ("", "-wal")])
+def test_what_a_daemon_left_that_was_killed_is_read(
+    path: Path, tmp_path: Path, endings: tuple[str, ...]
+) -> None:
+    """What it wrote last is in the log only, and stays there for the next daemon."""
+    left = tmp_path / "left"
+    left.mkdir()
+    with closing(ArchiveDb(path, LONG_S)) as db:
+        db.write([record("1")])
+        for ending in endings:
+            shutil.copy(f"{path}{ending}", left / f"archive.db{ending}")
+    log = (left / "archive.db-wal").read_bytes()
+
+    found = ArchiveReader(left / "archive.db", LONG_S).find(JobQuery()).records
+
+    assert len(found) == 1
+    assert (left / "archive.db-wal").read_bytes() == log
 
 
 def test_a_file_in_another_mode_is_read_too(path: Path) -> None:

@@ -179,6 +179,17 @@ def test_energy_that_comes_just_before_a_job_is_forgotten_is_told_too() -> None:
     assert told["a"].energy_j == (("cpu", 5.0),)
 
 
+def test_a_job_that_is_not_exported_is_told_too() -> None:
+    """The cap on exported jobs is there for Prometheus, not for the disk."""
+    node = Node()
+    node.tick(0.0, "a")
+    node.ledger.jobs[A].exported = False
+
+    node.tick(1.0, "a", ended="a")
+
+    assert [states(told) for told in node.told] == [{"a": "running"}, {"a": "ended"}]
+
+
 def test_a_component_that_the_node_can_tell_of_is_a_measured_zero() -> None:
     """Of others nothing is known, which is no zero."""
     node = Node()
