@@ -141,6 +141,7 @@ def test_a_name_that_comes_late_is_told_late(tmp_path: Path) -> None:
     """Slurm may take its time between the Prolog and the first process of a job."""
     with slurm_node(tmp_path, "v1") as node:
         node.source.read()
+        drop(node.drops, 7, SLURM_JOB_USER="alice")
         job = node.slurm.start_job(7, uid=1001, step=None)
         node.read_job(7)
         node.tick(LABELS_WAIT_S)
@@ -150,7 +151,7 @@ def test_a_name_that_comes_late_is_told_late(tmp_path: Path) -> None:
         node.tick(60.0)
         named = _labels(node, 7)
 
-        assert without == WorkloadLabels(job_id="7", user="user1001")
+        assert without == WorkloadLabels(job_id="7", user="alice")
         assert named == replace(without, info={"name": "job-7", "node_list": "node001"})
 
 
