@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 # More than a tick can bring; it is a tick that never comes which has to be bounded.
 _MOST_CHANGES = 50_000
+_PATIENCE_S = 1.0
 
 
 class Change(NamedTuple):
@@ -81,9 +82,11 @@ class Watcher:
         if self._inotify is None or self._thread is None:
             return
         os.eventfd_write(self._stop_fd, 1)
-        self._thread.join()
-        self._inotify.close()
-        os.close(self._stop_fd)
+        self._thread.join(_PATIENCE_S)
+        # One that hangs in a file system dies with the process.
+        if not self._thread.is_alive():
+            self._inotify.close()
+            os.close(self._stop_fd)
         self._inotify = self._thread = None
         self.is_watching = False
 

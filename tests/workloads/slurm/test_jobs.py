@@ -458,6 +458,25 @@ def test_a_job_without_any_id_is_known_by_its_sluid(tmp_path: Path) -> None:
         assert usage.labels.job_id == sluid
 
 
+def test_a_job_by_sluid_on_two_nodes_of_one_machine_is_one_job(
+    tmp_path: Path,
+) -> None:
+    """Its processes tell the same id in both roots."""
+    with slurm_node(tmp_path, "sluid") as node:
+        node.slurm.start_job(7, busy_cpus=0)
+        job = node.slurm.start_job(8, busy_cpus=0, variables=environ(7))
+        node.slurm.spend(job, 5.0)
+        scope = node.slurm.cgroupfs / "system.slice" / "node002_slurmstepd.scope"
+        scope.mkdir()
+        (scope / "cpu.stat").write_text("usage_usec 5000000\n")
+        node.slurm.directory(job).rename(scope / "s0000000000009")
+
+        (usage,) = node.look().usages
+
+        assert usage.workload.key == "7"
+        assert usage.cpu_s == pytest.approx(5.0)
+
+
 def test_a_job_cannot_take_the_id_of_another(tmp_path: Path) -> None:
     """A user may put any id into the environment of a process."""
     with slurm_node(tmp_path, "sluid") as node:
