@@ -35,7 +35,7 @@ from exporter.workloads.slurm.job import SCHEDULER, Job
 from exporter.workloads.slurm.registry import JobRegistry
 from exporter.workloads.slurm.remainder import Remainder
 from exporter.workloads.slurm.search import EnvironmentSearch
-from exporter.workloads.slurm.tree import JobPlace, Root, scan
+from exporter.workloads.slurm.tree import Holder, JobPlace, Root, scan
 from exporter.workloads.slurm.watcher import Watcher
 from exporter.workloads.users import UserNames
 
@@ -117,6 +117,7 @@ class SlurmWorkloads:
         self._jobs = JobRegistry(self._drops, budget)
         self._trees = CgroupTrees()
         self._is_here = False
+        self._watched: tuple[Holder, ...] = ()
         self._next_look_s = 0.0
 
     @property
@@ -192,8 +193,10 @@ class SlurmWorkloads:
             self._is_here = True
         if self._is_here:
             self._watcher.watch(listing.holders)
-            # What came between the look and the watch.
-            listing = scan(self._trees)
+            if listing.holders != self._watched:
+                # What came into a new one between the look and the watch.
+                self._watched = listing.holders
+                listing = scan(self._trees)
         self._remainder.follow(self._trees, listing.roots)
         self._doubt_counters(listing.roots)
         for path in self._jobs.paths - {place.path for place in listing.jobs}:
