@@ -53,6 +53,8 @@ class Node:
     def _flags(self) -> list[str]:
         return [
             *("--path.sysfs", str(self.sysfs)),
+            # Jobs that happen to run on this machine are none of the bench's.
+            *("--path.cgroupfs", str(self.directory / "cgroup")),
             *("--state.run-dir", str(self.directory / "run")),
             *("--state.dir", str(self.directory / "state")),
             *("--carbon.zone", "DE"),
