@@ -25,15 +25,12 @@ def width(text: str) -> int:
 
 def cut(text: str, columns: int) -> str:
     """Shorten a harmless text to so many columns, visibly; at least to one."""
-    if width(text) <= columns:
-        return text
-    kept, left = "", columns - 1
-    for char in text:
-        left -= _columns(char)
-        if left < 0:
-            break
-        kept += char
-    return f"{kept}…"
+    taken = kept = 0
+    for end, char in enumerate(text, 1):
+        taken += _columns(char)
+        if taken < columns:
+            kept = end
+    return text if taken <= columns else f"{text[:kept]}…"
 
 
 def write(text: str) -> None:
