@@ -275,7 +275,9 @@ class SlurmCluster:
             command,
             input=stdin,
             capture_output=True,
-            text=True,
+            # Names of jobs need not be UTF-8.
+            encoding="utf-8",
+            errors="surrogateescape",
             check=False,
             timeout=_COMMAND_S,
             cwd=self.directory,
