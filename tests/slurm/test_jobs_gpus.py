@@ -77,8 +77,8 @@ def assert_charged(site: Site, jobs: Sequence[int], *daemons: Daemon) -> float:
     drawn_j = [site.driver.true_energy_j(each) - true_j[each] for each in numbers]
     errors_j = [
         after - before - drawn
-        for befores, afters in zip(before_j, after_j, strict=True)
-        for before, after, drawn in zip(befores, afters, drawn_j, strict=True)
+        for earlier, afters in zip(before_j, after_j, strict=True)
+        for before, after, drawn in zip(earlier, afters, drawn_j, strict=True)
     ]
     assert min(drawn_j) > 100
     # NVML counts in mJ.
