@@ -6,6 +6,7 @@ changes, and what comes next is counted with the new value.
 """
 
 from exporter.carbon.live import LiveIntensity
+from exporter.core.forecast import Forecast
 from exporter.core.model import Intensity
 from exporter.core.ports import IntensitySource
 from exporter.core.units import Seconds
@@ -40,3 +41,7 @@ class Chain:
         """Return the carbon intensity in force at a moment of the wall clock."""
         standing = self._live.standing(unix_s)
         return self._floor.current(unix_s) if standing is None else standing.intensity
+
+    def forecast(self, unix_s: Seconds) -> Forecast:
+        """Return what the providers expect from a moment on; maybe nothing."""
+        return self._live.forecast(unix_s)

@@ -22,9 +22,10 @@ from exporter.carbon.answer import (
     text,
 )
 from exporter.carbon.errors import NonsenseError, UnavailableError
-from exporter.carbon.observation import Forecast, Observation, Report, forecast_of
+from exporter.carbon.observation import Observation, Report, forecast_of
 from exporter.carbon.provider import Call, Traits, Web, base_url
 from exporter.carbon.secret import Secret
+from exporter.core.forecast import Forecast
 from exporter.core.units import GramsPerKwh, Seconds
 
 NAME = "electricity-maps"

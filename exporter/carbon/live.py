@@ -15,14 +15,18 @@ from types import MappingProxyType
 from typing import Literal
 
 from exporter.carbon.errors import ImplausibleError
-from exporter.carbon.observation import CLOCK_TOLERANCE_S, Forecast, Observation
+from exporter.carbon.observation import CLOCK_TOLERANCE_S, Observation
 from exporter.carbon.provider import Traits
+from exporter.core.forecast import Forecast
 from exporter.core.model import Intensity
 from exporter.core.units import Seconds
 
 USUAL_MAX_AGE_S = Seconds(6 * 3600.0)
 """Grids swing with sun and demand: after a quarter of a day a value says less
 about now than the mean of the year does."""
+
+
+_NEVER = Seconds(float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,17 @@ class _Held:
         return self.kept.observation.observed_unix_s
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The forecast that was shown last: it is asked for in every tick."""
+
+    forecasts: Mapping[str, Forecast]
+    told_by: str | None
+    from_unix_s: Seconds
+    until_unix_s: Seconds
+    points: Forecast
+
+
 class LiveIntensity:
     """What is known of one signal of one zone.
 
@@ -95,6 +110,7 @@ class LiveIntensity:
         self._max_age_s = max_age_s
         self._held: Mapping[str, _Held] = MappingProxyType({})
         self._forecasts: Mapping[str, Forecast] = MappingProxyType({})
+        self._shown = _Shown(self._forecasts, None, _NEVER, _NEVER, ())
 
     @property
     def zone(self) -> str:
@@ -191,18 +207,26 @@ class LiveIntensity:
         has a forecast, else the first that has.
         """
         standing = self.standing(unix_s)
+        told_by = None if standing is None else standing.told_by
+        shown = self._shown
+        is_same = shown.forecasts is self._forecasts and shown.told_by == told_by
+        if not (is_same and shown.from_unix_s <= unix_s < shown.until_unix_s):
+            self._shown = shown = self._show(told_by, unix_s)
+        return shown.points
+
+    def _show(self, told_by: str | None, unix_s: Seconds) -> "_Shown":
         names = list(self._providers)
-        if standing is not None:
-            names.insert(0, standing.told_by)
+        if told_by is not None:
+            names.insert(0, told_by)
+        forecasts = self._forecasts
         for name in names:
             points = tuple(
-                point
-                for point in self._forecasts.get(name, ())
-                if point.begin_unix_s + point.slot_s > unix_s
+                point for point in forecasts.get(name, ()) if point.end_unix_s > unix_s
             )
             if points:
-                return points
-        return ()
+                until_s = min(point.end_unix_s for point in points)
+                return _Shown(forecasts, told_by, unix_s, until_s, points)
+        return _Shown(forecasts, told_by, unix_s, _NEVER, ())
 
     def _check_mine(self, told_by: str, observation: Observation) -> None:
         told = (observation.zone, observation.signal)

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Literal
 
 from exporter.carbon.errors import ImplausibleError, ProviderError, UnavailableError
+from exporter.core.forecast import Forecast, ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
 
 Signal = Literal["average", "marginal"]
@@ -73,31 +74,6 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastPoint:
-    """What a provider expects of one slot.
-
-    Attributes:
-        begin_unix_s: begin of the slot, Unix time, s.
-        slot_s: length of the slot, s, > 0.
-        value: gCO2e per kWh, finite, 0 < value <= 2000.
-
-    Raises:
-        ImplausibleError: a number is not what is said above.
-    """
-
-    begin_unix_s: Seconds
-    slot_s: Seconds
-    value: GramsPerKwh
-
-    def __post_init__(self) -> None:
-        plausible(self.value)
-        _check_slot(self.begin_unix_s, self.slot_s)
-
-
-Forecast = tuple[ForecastPoint, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What one call told, by zone.
 
@@ -140,19 +116,12 @@ def forecast_of(points: Sequence[tuple[Seconds, float]], slot_s: Seconds) -> For
     forecast: dict[Seconds, ForecastPoint] = {}
     for begin_unix_s, value in points[:_MOST_POINTS]:
         try:
-            point = ForecastPoint(begin_unix_s, slot_s, GramsPerKwh(value))
+            _check_slot(begin_unix_s, slot_s)
+            point = ForecastPoint(begin_unix_s, slot_s, plausible(value))
         except ImplausibleError:
             continue
         forecast[begin_unix_s] = point
     return tuple(forecast[begin] for begin in sorted(forecast))
-
-
-def forecast_at(forecast: Forecast, unix_s: Seconds) -> GramsPerKwh | None:
-    """Return what is expected at a moment, g/kWh; ``None`` if nobody says."""
-    for point in forecast:
-        if point.begin_unix_s <= unix_s < point.begin_unix_s + point.slot_s:
-            return point.value
-    return None
 
 
 def newest_begun(

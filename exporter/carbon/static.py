@@ -3,6 +3,7 @@
 from math import isfinite
 
 from exporter.core.errors import ConfigError
+from exporter.core.forecast import Forecast
 from exporter.core.model import Intensity
 from exporter.core.units import GramsPerKwh, Seconds
 
@@ -27,3 +28,7 @@ class FixedIntensity:
     def current(self, unix_s: Seconds) -> Intensity:  # noqa: ARG002 - a constant has no time
         """Return the fixed figure."""
         return self._intensity
+
+    def forecast(self, unix_s: Seconds) -> Forecast:  # noqa: ARG002 - nothing is expected
+        """Return nothing: what does not change needs no forecast."""
+        return ()

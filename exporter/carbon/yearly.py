@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from exporter.core.errors import ConfigError
+from exporter.core.forecast import Forecast
 from exporter.core.model import Intensity
 from exporter.core.units import GramsPerKwh, Seconds
 
@@ -87,6 +88,10 @@ class YearlyIntensity:
     def current(self, unix_s: Seconds) -> Intensity:  # noqa: ARG002 - the latest year stands
         """Return the latest yearly figure."""
         return self._intensity
+
+    def forecast(self, unix_s: Seconds) -> Forecast:  # noqa: ARG002 - no source has any
+        """Return nothing: a mean of the past foretells no hour."""
+        return ()
 
 
 def known_zones() -> tuple[str, ...]:

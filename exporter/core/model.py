@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from exporter.core.forecast import Forecast
 from exporter.core.units import (
     Bytes,
     GramsPerKwh,
@@ -364,6 +365,7 @@ class Sample:
         sources: one per source, in a stable order.
         missed_ticks: ticks skipped since boot.
         duration_s: how long it took to collect this sample, s.
+        forecast: carbon intensity that is expected from now on.
     """
 
     time_s: Seconds
@@ -377,3 +379,4 @@ class Sample:
     sources: tuple[SourceStatus, ...] = ()
     missed_ticks: int = 0
     duration_s: Seconds = Seconds(0.0)
+    forecast: Forecast = ()

@@ -8,6 +8,7 @@ raising one of ``exporter.core.errors``: the sampler turns that into a status.
 from collections.abc import Mapping
 from typing import Protocol, TypeVar, runtime_checkable
 
+from exporter.core.forecast import Forecast
 from exporter.core.model import (
     GpuInfo,
     GpuInstance,
@@ -100,3 +101,9 @@ class IntensitySource(Protocol):
 
     def current(self, unix_s: Seconds) -> Intensity:
         """Carbon intensity in force at a moment of the wall clock."""
+
+    def forecast(self, unix_s: Seconds) -> Forecast:
+        """What is expected from a moment on; maybe nothing.
+
+        As long as nothing changes, the same object is returned.
+        """

@@ -10,6 +10,7 @@ not known and is not exported.
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from exporter.core.forecast import Forecast
 from exporter.core.model import (
     Component,
     DeviceId,
@@ -126,7 +127,8 @@ class Snapshot:
 
     ``node_energy_j`` is the sum of the components; ``node_power_w`` is ``None``
     when no component's power is known. ``fallback_emissions_g`` is the part of
-    ``emissions_g`` that was computed on fallback intensity.
+    ``emissions_g`` that was computed on fallback intensity. ``forecast`` is what is
+    expected of the carbon intensity from now on.
     """
 
     time_s: Seconds
@@ -150,6 +152,7 @@ class Snapshot:
     jobs_dropped: int
     sample_duration_s: Seconds
     tick_duration_s: Seconds = Seconds(0.0)
+    forecast: Forecast = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class Sampler:
             node=node,
             workloads=tuple(one for one in workloads if one is not None),
             intensity=self.intensity.current(Seconds(unix_s)),
+            forecast=self.intensity.forecast(Seconds(unix_s)),
             pue=self.pue,
             sources=tuple(statuses),
             missed_ticks=missed_ticks,

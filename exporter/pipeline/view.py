@@ -85,6 +85,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
         ),
         intensity=sample.intensity,
         pue=sample.pue,
+        forecast=sample.forecast,
         sources=_sources(sample, state),
         unmeasured_s=tuple(
             (component, Seconds(seconds))

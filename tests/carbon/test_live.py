@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from exporter.carbon.chain import Chain
 from exporter.carbon.errors import ImplausibleError
 from exporter.carbon.live import Kept, LiveIntensity
-from exporter.carbon.observation import ForecastPoint
 from exporter.carbon.provider import Traits
 from exporter.carbon.yearly import YearlyIntensity
+from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
 from tests.fakes.carbon import NOW, observation
 

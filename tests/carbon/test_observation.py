@@ -4,13 +4,11 @@ import pytest
 
 from exporter.carbon.errors import ImplausibleError, UnavailableError
 from exporter.carbon.observation import (
-    ForecastPoint,
-    forecast_at,
     forecast_of,
     newest_begun,
     plausible,
 )
-from exporter.core.units import GramsPerKwh, Seconds
+from exporter.core.units import Seconds
 from tests.fakes.carbon import NOW, observation
 
 
@@ -26,7 +24,6 @@ def test_what_no_grid_has_cannot_be_built(value: float) -> None:
     for build in (
         lambda: plausible(value),
         lambda: observation(value),
-        lambda: ForecastPoint(NOW, Seconds(900.0), GramsPerKwh(value)),
     ):
         with pytest.raises(ImplausibleError):
             build()
@@ -59,15 +56,6 @@ def test_a_forecast_is_in_order_and_without_what_cannot_be() -> None:
         (0.0, 3.0),
         (900.0, 2.0),
     ]
-
-
-def test_what_is_expected_at_a_moment_is_that_of_its_slot() -> None:
-    """Between slots nobody says anything."""
-    points = forecast_of([(NOW, 1.0), (Seconds(NOW + 1800), 2.0)], Seconds(900.0))
-
-    values = [forecast_at(points, Seconds(NOW + s)) for s in (-1, 0, 899, 900, 1800)]
-
-    assert values == [None, 1.0, 1.0, None, 2.0]
 
 
 def test_the_newest_value_that_has_begun_is_that_of_now() -> None:

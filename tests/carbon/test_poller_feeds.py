@@ -13,9 +13,10 @@ from exporter.carbon.feed import Feed
 from exporter.carbon.fetching import open_web
 from exporter.carbon.last_good import LastGood
 from exporter.carbon.live import Kept, LiveIntensity
-from exporter.carbon.observation import ForecastPoint, Report
+from exporter.carbon.observation import Report
 from exporter.carbon.poller import Poller, Time, sleep_until_told
 from exporter.carbon.provider import Web
+from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
 from tests.fakes.carbon import NOW, FakeProvider, observation
 from tests.fakes.carbon_world import World, no_web, traits

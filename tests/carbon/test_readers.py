@@ -22,7 +22,8 @@ from exporter.carbon import (
 )
 from exporter.carbon.answer import parse_json
 from exporter.carbon.errors import ProviderError
-from exporter.carbon.observation import Forecast, Observation, Report
+from exporter.carbon.observation import Observation, Report
+from exporter.core.forecast import Forecast
 from exporter.core.units import Seconds, Watts
 from tests.fakes.carbon import NOW, observation, sample
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.carbon.errors import ProviderError, UnavailableError
-from exporter.carbon.observation import Forecast, Observation, Report, Signal
+from exporter.carbon.observation import Observation, Report, Signal
 from exporter.carbon.provider import Traits, Web
+from exporter.core.forecast import Forecast
 from exporter.core.units import GramsPerKwh, Seconds
 
 _SAMPLES = Path(__file__).parents[1] / "fixtures" / "carbon"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.core.errors import SourceError
+from exporter.core.forecast import Forecast
 from exporter.core.model import (
     Device,
     GpuHold,
@@ -162,10 +163,15 @@ class FakeWorkloads:
 
 @dataclass
 class FakeIntensity:
-    """A figure that a test may change at any time."""
+    """A figure that a test may change at any time, and what is expected of it."""
 
     intensity: Intensity = GREEN
+    expected: Forecast = ()
 
     def current(self, unix_s: Seconds) -> Intensity:  # noqa: ARG002 - a figure without time
         """Return the figure."""
         return self.intensity
+
+    def forecast(self, unix_s: Seconds) -> Forecast:  # noqa: ARG002 - a test knows the time
+        """Return what is expected."""
+        return self.expected
