@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Literal
 
 from exporter.config import add_flags, load, parse_duration_s
 from exporter.core.errors import ConfigError
@@ -25,8 +26,8 @@ examples:
   jouled gpu release --for 10m
   jouled gpu status
 
-Exit code 0 if the daemon did it, 1 if it did not answer in time. It does not
-answer while a call into the driver hangs.
+Exit code 0 if the daemon did it, 1 if it did not answer in time, or not before
+the time of --for was over. It does not answer while a call into the driver hangs.
 """
 
 _TIMEOUT_S = 10.0
@@ -82,7 +83,8 @@ def release(args: argparse.Namespace) -> int:
 
     Returns:
         0 once it did; 1 if it did not in time, or could not be asked. A request
-        without an answer stays, and is obeyed when the daemon can.
+        without an answer stays, and is obeyed when the daemon can, unless the
+        time it was for is over: then nobody obeys it any more.
 
     Raises:
         ConfigError: the command line or the configuration cannot be used.
@@ -98,7 +100,14 @@ def release(args: argparse.Namespace) -> int:
             f"cannot write {files.request}: {error.strerror}; is this the "
             "--state.run-dir of the daemon, and may this user write there?"
         )
-    if not _wait(lambda: files.acknowledged() == request.text, timeout_s):
+    answer = _await_answer(files, request, timeout_s)
+    if answer == "too late":
+        return _fail(
+            f"the time asked for ({args.duration}) is over before the daemon answered: "
+            "jouled may have let go of the NVIDIA driver for a part of it, or not at "
+            "all. Give a longer --for"
+        )
+    if answer == "none":
         return _fail(
             f"no answer in {timeout_s:g} s in {files.request.parent}: no daemon "
             "runs with this --state.run-dir, or a call into the driver hangs (see "
@@ -184,6 +193,20 @@ def _duration_s(flag: str, text: str) -> float:
         msg = f"{flag}: {text} is no time at all; give one such as 10m"
         raise ConfigError(msg)
     return duration_s
+
+
+def _await_answer(
+    files: ReleaseFiles, request: ReleaseRequest, timeout_s: float
+) -> Literal["released", "too late", "none"]:
+    """Wait until the daemon answers, or will not any more: the request is over."""
+    end_s = time.monotonic() + timeout_s
+    while files.acknowledged() != request.text:
+        if request.has_expired(Seconds(time.time())):
+            return "too late"
+        if time.monotonic() >= end_s:
+            return "none"
+        time.sleep(_POLL_S)
+    return "released"
 
 
 def _wait(is_done: Callable[[], bool], timeout_s: float) -> bool:

@@ -1,7 +1,7 @@
 import argparse
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from exporter.core.errors import ConfigError, SourceError
 from exporter.power.nvml import NvmlDriver
 from exporter.power.nvml.release import ReleaseFiles
 from tests.fakes import nvml
+from tests.fakes.clock import Clock
 
 
 @pytest.fixture
@@ -23,12 +24,14 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def _daemon(run_dir: Path) -> Iterator[NvmlDriver]:
+def _daemon(
+    run_dir: Path, unix_time: Callable[[], float] = time.time
+) -> Iterator[NvmlDriver]:
     """Read a driver over and over, as the daemon does."""
     stop = threading.Event()
     with (
         nvml.in_process(run_dir.with_name("hardware"), gpus=2),
-        closing(NvmlDriver(run_dir / "nvml-release")) as driver,
+        closing(NvmlDriver(run_dir / "nvml-release", unix_time=unix_time)) as driver,
     ):
         driver.read()
 
@@ -92,19 +95,33 @@ def test_a_release_for_a_time_ends_by_itself(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody has to remember."""
-    with _daemon(run_dir) as driver:
-        code = _gpu(run_dir, "release", "--for", "200ms", "--timeout", "60s")
+    daemons_clock = Clock(time.time())
+    with _daemon(run_dir, daemons_clock) as driver:
+        code = _gpu(run_dir, "release", "--for", "1h", "--timeout", "60s")
+        is_released = driver.members() == ()
+        daemons_clock.pass_s(7200)
         end_s = time.monotonic() + 60
         while not driver.members():
             assert time.monotonic() < end_s
             time.sleep(0.005)
 
-        assert _gpu(run_dir, "status") == 0
     assert code == 0
-    released, status = capsys.readouterr().out.splitlines()
+    assert is_released
+    released = capsys.readouterr().out
     assert released.startswith("released until 2")
-    assert released.endswith("UTC: jouled holds nothing of the NVIDIA driver")
-    assert status == "in use: no release is asked for"
+    assert released.endswith("UTC: jouled holds nothing of the NVIDIA driver\n")
+
+
+def test_a_time_that_is_over_unanswered_is_not_waited_for(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody obeys the request any more; a script must not go on."""
+    code = _gpu(run_dir, "release", "--for", "1ms", "--timeout", "1h")
+
+    assert code == 1
+    assert "the time asked for (1ms) is over" in capsys.readouterr().err
+    assert _gpu(run_dir, "status") == 0
+    assert capsys.readouterr().out == "in use: no release is asked for\n"
 
 
 def test_without_a_daemon_release_fails_and_the_request_stays(

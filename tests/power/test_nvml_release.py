@@ -106,6 +106,17 @@ def test_a_release_ends_by_itself_at_its_time(
     assert files.acknowledged() is None
 
 
+def test_a_release_lasts_as_long_as_was_asked(files: ReleaseFiles) -> None:
+    """An end rounded to whole seconds could be over before it is asked for."""
+    files.ask(Seconds(1_700_000_000.4), "one")
+
+    request = files.requested()
+
+    assert request is not None
+    assert not request.has_expired(Seconds(1_700_000_000.3))
+    assert request.has_expired(Seconds(1_700_000_000.4))
+
+
 @pytest.mark.parametrize("text", ["", "\n", "soon\n", "nan\n", "inf\n", "\0\xff"])
 def test_a_request_without_a_readable_end_has_none(
     driver: NvmlDriver, files: ReleaseFiles, wall: Clock, text: str

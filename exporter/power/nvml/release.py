@@ -80,7 +80,7 @@ class ReleaseFiles:
         Raises:
             OSError: the run directory does not exist or may not be written.
         """
-        end = "" if until_unix_s is None else f"{until_unix_s:.0f}"
+        end = "" if until_unix_s is None else f"{until_unix_s:.3f}"
         text = f"{end}\n{mark}\n"
         _replace(self.request, text)
         return ReleaseRequest(text, _moment(end))
