@@ -1,0 +1,1 @@
+"""The service of a site: intensity for all nodes, and carbon budgets."""
