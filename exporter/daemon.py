@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter.config import Config, diff, needs_restart
 from exporter.core.archive import JobArchive
@@ -24,10 +25,12 @@ from exporter.core.errors import ConfigError
 from exporter.exposition.http import create_app
 from exporter.exposition.local_server import LocalServer
 from exporter.exposition.server import WebServer, bind
-from exporter.exposition.web_config import WebConfig, load_web_config
 from exporter.notify import ServiceManager
 from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.version import version
+
+if TYPE_CHECKING:
+    from exporter.exposition.web_config import WebConfig
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +101,7 @@ class _Daemon:
         config: Config,
         plan: Plan,
         sockets: list[socket.socket],
-        web_config: WebConfig | None,
+        web_config: "WebConfig | None",
         manager: ServiceManager,
     ) -> None:
         self._config = config
@@ -222,8 +225,13 @@ def _tell_crash(crash: threading.ExceptHookArgs) -> None:
         )
 
 
-def _load_web_config(path: Path | None) -> WebConfig | None:
-    return None if path is None else load_web_config(path)
+def _load_web_config(path: Path | None) -> "WebConfig | None":
+    if path is None:
+        return None
+    # Most daemons serve plain HTTP, and what reads the file is not small.
+    from exporter.exposition.web_config import load_web_config  # noqa: PLC0415 - above
+
+    return load_web_config(path)
 
 
 def _bind(address: str) -> list[socket.socket]:

@@ -10,14 +10,17 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from exporter.exposition.local_socket import user_of_peer
-from exporter.exposition.web_config import TlsContext
+
+if TYPE_CHECKING:
+    # Most daemons serve plain HTTP, and what reads the file is not small.
+    from exporter.exposition.web_config import TlsContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Connection(H11Protocol):
         config: uvicorn.Config,
         state: ServerState,
         limits: Limits,
-        tls: TlsContext | None,
+        tls: "TlsContext | None",
         on_lost: Callable[[], None],
     ) -> None:
         super().__init__(config, state, app_state={})

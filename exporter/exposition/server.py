@@ -15,6 +15,7 @@ import contextlib
 import errno
 import logging
 import socket
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,9 +23,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from exporter.core.errors import ConfigError
-from exporter.exposition.auth import WebGuard
 from exporter.exposition.connection import Connection, Limits
-from exporter.exposition.web_config import WebConfig
+
+if TYPE_CHECKING:
+    from exporter.exposition.auth import WebGuard
+    from exporter.exposition.web_config import WebConfig
 
 _log = logging.getLogger(__name__)
 
@@ -90,13 +93,13 @@ class WebServer:
         self,
         app: ASGIApp,
         sockets: list[socket.socket],
-        web_config: WebConfig | None = None,
+        web_config: "WebConfig | None" = None,
         limits: Limits = _USUAL_LIMITS,
     ) -> None:
         self._limits = limits
         self._sockets = sockets
         self._web_config = web_config
-        self._guard = None if web_config is None else WebGuard(app, web_config)
+        self._guard = None if web_config is None else _guarded(app, web_config)
         self._config = uvicorn.Config(
             app if self._guard is None else self._guard,
             http=H11Protocol,
@@ -220,6 +223,13 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _guarded(app: ASGIApp, web_config: "WebConfig") -> "WebGuard":
+    # Most daemons serve plain HTTP, and bcrypt is not small.
+    from exporter.exposition.auth import WebGuard  # noqa: PLC0415 - see above
+
+    return WebGuard(app, web_config)
 
 
 def _split(listen_address: str) -> tuple[str, int]:
