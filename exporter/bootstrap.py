@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter import daemon
-from exporter.carbon.static import FixedIntensity
+from exporter.carbon.static import FixedIntensity, FixedPue
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config
 from exporter.core.archive import JobArchive
@@ -19,6 +19,7 @@ from exporter.core.ports import (
     IntensitySource,
     PowerDriver,
     PowerSource,
+    PueSource,
     WorkloadSource,
 )
 from exporter.core.units import GramsPerKwh, Seconds, Watts
@@ -132,6 +133,18 @@ def build_intensity(config: Config) -> IntensitySource:
     return YearlyIntensity(carbon.zone)
 
 
+def build_pue(config: Config) -> PueSource:
+    """Return the power usage effectiveness that is configured."""
+    if config.pue_schedule is None:
+        return FixedPue(config.pue)
+    # Few sites have one.
+    from exporter.carbon.pue_schedule import scheduled_pue  # noqa: PLC0415 - above
+    from exporter.config.pue_rules import parse_pue_rules  # noqa: PLC0415 - above
+
+    rules = parse_pue_rules(config.pue_schedule)
+    return scheduled_pue(rules, config.time_zone, config.pue)
+
+
 def build_live(config: Config) -> Live:
     """Return what may change while the daemon runs.
 
@@ -151,7 +164,7 @@ def build_live(config: Config) -> Live:
         max_jobs=config.metrics.max_jobs,
         ended_jobs_s=config.metrics.ended_jobs_s,
     )
-    return Live(settings, build_intensity(config), config.pue)
+    return Live(settings, build_intensity(config), build_pue(config))
 
 
 def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runner:
@@ -198,7 +211,7 @@ def build_sampler(
         sources,
         interval_s=Seconds(config.sampling.interval_s),
         deadline_s=Seconds(config.sampling.read_deadline_s),
-        pue=config.pue,
+        pue=build_pue(config),
         errors=errors,
     )
 

@@ -24,6 +24,7 @@ needs prometheus-alertmanager which prometheus-alertmanager
 needs prometheus-node-exporter which prometheus-node-exporter
 needs chromium which chromium
 needs openssl which openssl
+needs tzdata test -e /usr/share/zoneinfo/Europe/Berlin
 needs gcc which gcc
 needs libc6-dev test -e /usr/include/features.h
 # A Slurm cluster of one node. These live where only root looks for programs.

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.bootstrap import build_sources
+from exporter.bootstrap import build_pue, build_sources
 from exporter.config import Config, Gpu, Labels, Paths, Power, Slurm, State
 from exporter.core.errors import ConfigError
 from exporter.core.model import GpuHold, WorkloadsReading
+from exporter.core.units import Seconds
 from tests.fakes import nvml
 from tests.fakes.cgroups import PlayedSlurm, drop, environ
 from tests.fakes.clock import Clock
@@ -117,3 +118,16 @@ def test_a_key_that_cannot_be_read_keeps_the_daemon_from_starting(
 
     with pytest.raises(ConfigError, match=r"labels\.hash_key_file"):
         build_sources(config)
+
+
+def test_a_schedule_of_the_pue_takes_its_place() -> None:
+    """In the time zone that is configured; without one, the number stands."""
+    noon = Seconds(1_782_900_000.0)  # 10:00 UTC on the first of July 2026
+    fixed = Config(pue=1.3)
+    scheduled = replace(
+        fixed, pue_schedule="12:00-13:00 = 1.5", time_zone="Europe/Berlin"
+    )
+
+    assert build_pue(fixed).current(noon) == 1.3
+    assert build_pue(scheduled).current(noon) == 1.5
+    assert build_pue(scheduled).current(Seconds(noon + 3600)) == 1.3

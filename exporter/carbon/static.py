@@ -1,9 +1,9 @@
-"""A carbon intensity that the operator fixed, as for a site's own supply."""
+"""Figures that the operator fixed: a site's own supply, and its PUE."""
 
 from math import isfinite
 
 from exporter.core.errors import ConfigError
-from exporter.core.forecast import Forecast
+from exporter.core.forecast import Forecast, PuePlan
 from exporter.core.model import Intensity
 from exporter.core.units import GramsPerKwh, Seconds
 
@@ -31,4 +31,23 @@ class FixedIntensity:
 
     def forecast(self, unix_s: Seconds) -> Forecast:  # noqa: ARG002 - nothing is expected
         """Return nothing: what does not change needs no forecast."""
+        return ()
+
+
+class FixedPue:
+    """One power usage effectiveness for ever.
+
+    Args:
+        value: >= 1.
+    """
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def current(self, unix_s: Seconds) -> float:  # noqa: ARG002 - a constant has no time
+        """Return the fixed figure."""
+        return self._value
+
+    def plan(self, unix_s: Seconds) -> PuePlan:  # noqa: ARG002 - nothing changes
+        """Return nothing: it never changes."""
         return ()

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from exporter.bootstrap import build_live, build_sources, release_file
+from exporter.bootstrap import (
+    build_live,
+    build_pue,
+    build_sources,
+    release_file,
+)
 from exporter.config import Config
 from exporter.core.model import DeviceId, Intensity, SourceInfo, SourceStatus
 from exporter.core.snapshot import Snapshot
@@ -90,7 +95,7 @@ def open_sampler(config: Config, interval_s: Seconds) -> Sampler:
         build_sources(beside_daemon(config)),
         interval_s=interval_s,
         deadline_s=_DEADLINE_S,
-        pue=config.pue,
+        pue=build_pue(config),
     )
 
 

@@ -17,7 +17,7 @@ from exporter.config.flags import flag_text
 from exporter.config.settings import SECTIONS, SETTINGS, Config
 from exporter.config.state_dirs import usable_state
 from exporter.config.table import ENVIRONMENT_PREFIX, Setting
-from exporter.config.values import one_line, shorten
+from exporter.config.values import RefusedValueError, one_line, shorten
 from exporter.core.errors import ConfigError
 
 # Kubernetes describes every service to every pod of its namespace by variables
@@ -136,6 +136,9 @@ def _parse(
     try:
         if yaml_type is None or yaml_type in kind.yaml_types:
             return kind.parse(text)
+    except RefusedValueError as refused:
+        msg = f"{where}: {refused}"
+        raise ConfigError(msg) from None
     except ValueError:
         got = shorten(text)
     else:

@@ -14,10 +14,12 @@ from exporter.config.values import (
     address,
     boolean,
     duration,
+    iana_zone,
     integer,
     number,
     one_of,
     path,
+    pue_rules,
     word,
 )
 from exporter.core.errors import ConfigError
@@ -358,6 +360,20 @@ class Config:
         number(1, 10),
         "power usage effectiveness of the site, which emissions are multiplied by",
         default=1.0,
+        reloadable=True,
+    )
+    pue_schedule: str | None = setting(
+        pue_rules(),
+        "when the PUE is another, in local time; later rules win, and what none "
+        "covers is `pue`",
+        default=None,
+        default_note="`pue` always",
+        reloadable=True,
+    )
+    time_zone: str = setting(
+        iana_zone(),
+        "time zone of local times such as those of `pue_schedule`",
+        default="UTC",
         reloadable=True,
     )
     metrics: Metrics = field(default_factory=Metrics)

@@ -23,11 +23,16 @@ _DURATION = re.compile(
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
 
 # No number, duration or word of ours is longer; int() of a long text is slow.
 _MAX_CHARACTERS = 64
 _MAX_PORT = 65535
+
+
+class RefusedValueError(ValueError):
+    """A value whose fault is told by the message, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Kind(Generic[T]):
         expected: completes the sentence "expected …" for a person.
         metavar: the placeholder in ``--help``.
         yaml_types: types of a YAML scalar it is read from.
-        parse: value of a text; ``ValueError`` if it is not one.
+        parse: value of a text; ``ValueError`` if it is not one. The message of a
+            ``RefusedValueError`` is shown in place of ``expected``.
         show: text of a value for a person, which ``parse`` can read.
     """
 
@@ -197,6 +203,51 @@ def word() -> Kind[str]:
         return text
 
     return Kind("a name of letters, digits, _ and -", "NAME", ("str",), parse)
+
+
+def pue_rules() -> Kind[str]:
+    """Take a schedule of PUE; the value stays text, see ``parse_pue_rules``."""
+
+    def parse(text: str) -> str:
+        # Few sites have one.
+        from exporter.config.pue_rules import parse_pue_rules  # noqa: PLC0415 - above
+
+        parse_pue_rules(text)
+        return text
+
+    return Kind(
+        "rules such as Jun-Sep Mon-Fri 10:00-20:00 = 1.35; Nov-Feb = 1.1",
+        "RULES",
+        ("str",),
+        parse,
+    )
+
+
+def iana_zone() -> Kind[str]:
+    """Take the IANA name of a time zone that this machine knows."""
+
+    def parse(text: str) -> str:
+        if text == "UTC":
+            return text
+        if len(text) > _MAX_CHARACTERS or not _TIME_ZONE.fullmatch(text):
+            raise ValueError(text)
+        # Few settings need it.
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - see above
+
+        try:
+            ZoneInfo(text)
+        # A part of a name is a directory; a name that is not known is a key error.
+        except (KeyError, OSError, ValueError):
+            msg = (
+                f"no time zone {text} is known here; names are such as Europe/Berlin; "
+                "if that is one, install tzdata"
+            )
+            raise RefusedValueError(msg) from None
+        return text
+
+    return Kind(
+        "the name of a time zone, such as Europe/Berlin or UTC", "ZONE", ("str",), parse
+    )
 
 
 def path() -> Kind[Path]:

@@ -47,6 +47,17 @@ Forecast = tuple[ForecastPoint, ...]
 """In order of time; slots do not overlap, and there may be gaps between them."""
 
 
+class PueStep(NamedTuple):
+    """A power usage effectiveness, and from when on it holds, Unix time, s."""
+
+    begin_unix_s: Seconds
+    value: float
+
+
+PuePlan = tuple[PueStep, ...]
+"""In order of time; each step holds until the next begins, the last for ever."""
+
+
 class Window(NamedTuple):
     """A time without gaps, and the mean of what is expected in it, g/kWh."""
 

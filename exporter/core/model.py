@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from exporter.core.forecast import Forecast
+from exporter.core.forecast import Forecast, PuePlan
 from exporter.core.units import (
     Bytes,
     GramsPerKwh,
@@ -366,6 +366,7 @@ class Sample:
         missed_ticks: ticks skipped since boot.
         duration_s: how long it took to collect this sample, s.
         forecast: carbon intensity that is expected from now on.
+        pue_plan: PUE from now on; empty if it stays.
     """
 
     time_s: Seconds
@@ -380,3 +381,4 @@ class Sample:
     missed_ticks: int = 0
     duration_s: Seconds = Seconds(0.0)
     forecast: Forecast = ()
+    pue_plan: PuePlan = ()

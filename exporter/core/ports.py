@@ -8,7 +8,7 @@ raising one of ``exporter.core.errors``: the sampler turns that into a status.
 from collections.abc import Mapping
 from typing import Protocol, TypeVar, runtime_checkable
 
-from exporter.core.forecast import Forecast
+from exporter.core.forecast import Forecast, PuePlan
 from exporter.core.model import (
     GpuInfo,
     GpuInstance,
@@ -104,6 +104,19 @@ class IntensitySource(Protocol):
 
     def forecast(self, unix_s: Seconds) -> Forecast:
         """What is expected from a moment on; maybe nothing.
+
+        As long as nothing changes, the same object is returned.
+        """
+
+
+class PueSource(Protocol):
+    """Knows the power usage effectiveness; answers at once, never fails."""
+
+    def current(self, unix_s: Seconds) -> float:
+        """PUE in force at a moment of the wall clock, >= 1."""
+
+    def plan(self, unix_s: Seconds) -> PuePlan:
+        """What will be in force from a moment on; empty if it never changes.
 
         As long as nothing changes, the same object is returned.
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exporter.core.model import SourceInfo, SourceStatus
-from exporter.core.ports import IntensitySource
+from exporter.core.ports import IntensitySource, PueSource
 from exporter.core.snapshot import HistoryPoint, Snapshot
 from exporter.core.units import Seconds
 from exporter.pipeline.checkpoint import Checkpoint
@@ -34,7 +34,7 @@ class Live:
 
     settings: EngineSettings
     intensity: IntensitySource
-    pue: float
+    pue: PueSource
 
 
 class Publisher:

@@ -16,6 +16,7 @@ from exporter.core.ports import (
     NodeUsageSource,
     PowerDriver,
     PowerSource,
+    PueSource,
     WorkloadSource,
 )
 from exporter.core.units import Seconds
@@ -57,7 +58,7 @@ class Sampler:
         *,
         interval_s: Seconds,
         deadline_s: Seconds,
-        pue: float,
+        pue: PueSource,
         clock: Clock | None = None,
         errors: dict[str, dict[str, int]] | None = None,
     ) -> None:
@@ -110,7 +111,8 @@ class Sampler:
             workloads=tuple(one for one in workloads if one is not None),
             intensity=self.intensity.current(Seconds(unix_s)),
             forecast=self.intensity.forecast(Seconds(unix_s)),
-            pue=self.pue,
+            pue=self.pue.current(Seconds(unix_s)),
+            pue_plan=self.pue.plan(Seconds(unix_s)),
             sources=tuple(statuses),
             missed_ticks=missed_ticks,
             duration_s=Seconds(clock.monotonic() - begin_s),

@@ -2,7 +2,7 @@ from math import inf, nan
 
 import pytest
 
-from exporter.carbon.static import FixedIntensity
+from exporter.carbon.static import FixedIntensity, FixedPue
 from exporter.core.errors import ConfigError
 from exporter.core.units import GramsPerKwh, Seconds
 
@@ -22,3 +22,11 @@ def test_a_fixed_intensity_that_is_no_positive_number_is_refused(value: float) -
     """Electricity free of carbon by a typing error would never be noticed."""
     with pytest.raises(ConfigError, match="positive"):
         FixedIntensity(GramsPerKwh(value), "DE")
+
+
+def test_a_fixed_pue_never_changes() -> None:
+    """So there is no plan for it."""
+    pue = FixedPue(1.25)
+
+    assert pue.current(Seconds(0.0)) == pue.current(Seconds(2e9)) == 1.25
+    assert pue.plan(Seconds(0.0)) == ()

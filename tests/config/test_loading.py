@@ -42,6 +42,8 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "carbon.zone": ("NO", "NO"),
     "carbon.intensity": ("30", 30.0),
     "pue": ("1.25", 1.25),
+    "pue_schedule": ("Jun-Sep 10:00-20:00 = 1.35", "Jun-Sep 10:00-20:00 = 1.35"),
+    "time_zone": ("Europe/Berlin", "Europe/Berlin"),
     "metrics.level": ("node", "node"),
     "metrics.max_jobs": ("7", 7),
     "metrics.ended_jobs_for": ("1h30m", 5400.0),
@@ -239,6 +241,11 @@ def test_an_unknown_key_in_the_file_is_refused_with_its_line(
         ("sampling: {interval: 1}", "a duration from 100ms to 1m"),
         ("carbon: {zone: 12}", "got the number '12'"),
         ("log: {level: null}", "got nothing"),
+        ("pue_schedule: 1.3", "expected rules such as Jun-Sep Mon-Fri 10:00-20:00"),
+        ("pue_schedule: Sep-Jn = 1.3", "1: pue_schedule: 'Sep-Jn' in 'Sep-Jn = 1.3' "),
+        ("time_zone: Europe", "1: time_zone: no time zone Europe is known here; names"),
+        ("time_zone: Europe/Berln", "Europe/Berlin; if that is one, install tzdata"),
+        ("time_zone: ../UTC", "expected the name of a time zone, such as Europe/Berl"),
     ],
 )
 def test_a_value_of_another_type_is_refused(

@@ -59,7 +59,10 @@ def test_a_difference_is_told_by_key() -> None:
 @pytest.mark.parametrize(
     ("prefix", "reloadable"),
     [
-        *((name, True) for name in ("carbon.", "pue", "attribution.", "idle.")),
+        *(
+            (name, True)
+            for name in ("carbon.", "pue", "time_zone", "attribution.", "idle.")
+        ),
         *((name, True) for name in ("metrics.", "log.level")),
         *((name, False) for name in ("web.", "path.", "state.", "sampling.")),
         *((name, False) for name in ("power.", "log.format", "config_file")),

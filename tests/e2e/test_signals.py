@@ -72,7 +72,8 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     """Grams that were emitted at the old figures stay what they were."""
     before = node.daemon.wait_for(lambda scrape: scrape.total(JOB) > 100, "energy")
     config_file.write_text(
-        "pue: 1.5\ncarbon: {intensity: 100}\nmetrics: {level: tenant}"
+        "pue: 1.1\npue_schedule: 00:00-24:00 = 1.5\n"
+        "carbon: {intensity: 100}\nmetrics: {level: tenant}"
     )
 
     node.daemon.send(signal.SIGHUP)
@@ -90,7 +91,7 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     assert grams == pytest.approx(energy_j / 3.6e6 * 100 * 1.5)
     assert last.series(JOB) == []
     assert last.total(TENANT) > before.total(TENANT) > 0
-    assert "changed=pue,carbon.intensity,metrics.level" in node.daemon.said()
+    assert "changed=pue,pue_schedule,carbon.intensity,metrics.level" in node.daemon.said()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     [
         "puee: 3",
         "carbon: {zone: Atlantis}",
+        "pue_schedule: Jun-Sept = 1.3",
         "pue: [",
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from exporter.carbon.static import FixedPue
 from exporter.core.errors import SourceError
 from exporter.core.model import Reading, Sample, SourceInfo
 from exporter.core.ports import PowerDriver, PowerSource, WorkloadSource
@@ -84,7 +85,7 @@ def sampling(
         ),
         interval_s=Seconds(1.0),
         deadline_s=Seconds(deadline_s),
-        pue=1.3,
+        pue=FixedPue(1.3),
     )
     try:
         yield sampler
@@ -116,6 +117,6 @@ def sampler_of(
         Sources((source,), (), FakeNode(monotonic), (), FakeIntensity()),
         interval_s=Seconds(interval_s),
         deadline_s=Seconds(LONG_S),
-        pue=1.0,
+        pue=FixedPue(1.0),
         clock=Clocks(monotonic, time.time),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.carbon.static import FixedPue
 from exporter.core.model import Reading
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import GramsPerKwh
@@ -216,7 +217,7 @@ def test_other_settings_are_in_force_from_the_next_tick_on() -> None:
     live = Live(
         EngineSettings("none"),
         FakeIntensity(replace(GREEN, value=GramsPerKwh(7.0))),
-        pue=1.5,
+        pue=FixedPue(1.5),
     )
 
     runner.apply(live)

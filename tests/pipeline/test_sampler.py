@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from exporter.carbon.pue_schedule import scheduled_pue
+from exporter.carbon.static import FixedPue
 from exporter.core.errors import SourceAbsentError, SourceFaultyError
+from exporter.core.pue import PueRule
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.pipeline.sampler import Clock, Sampler, Sources
 from tests.fakes.node import GREEN, cpu
@@ -53,7 +56,7 @@ def test_the_clocks_are_those_that_were_handed_in() -> None:
         Sources((), (), FakeNode(lambda: 5.0), (), FakeIntensity()),
         interval_s=Seconds(1.0),
         deadline_s=Seconds(LONG_S),
-        pue=1.0,
+        pue=FixedPue(1.0),
         clock=Clock(monotonic=lambda: 50.0, wall=lambda: 1e9),
     )
 
@@ -68,11 +71,30 @@ def test_intensity_and_pue_may_be_exchanged_between_two_samples() -> None:
     with sampling() as sampler:
         sampler.sample()
         sampler.intensity = FakeIntensity(replace(GREEN, value=GramsPerKwh(7.0)))
-        sampler.pue = 1.1
+        sampler.pue = FixedPue(1.1)
         sample = sampler.sample()
 
     assert sample.intensity.value == 7.0
     assert sample.pue == 1.1
+
+
+def test_the_pue_is_that_of_the_wall_clock() -> None:
+    """And what it will be goes with it, for what jobs will have emitted."""
+    pue = scheduled_pue((PueRule(1.5, spans=((0, 60),)),), "UTC", 1.2)
+    unix_s = iter([3599.0, 3600.0])
+    sampler = Sampler(
+        Sources((), (), FakeNode(lambda: 5.0), (), FakeIntensity()),
+        interval_s=Seconds(1.0),
+        deadline_s=Seconds(LONG_S),
+        pue=pue,
+        clock=Clock(monotonic=lambda: 50.0, wall=lambda: next(unix_s)),
+    )
+
+    samples = [sampler.sample() for _ in range(2)]
+    sampler.close()
+
+    assert [sample.pue for sample in samples] == [1.5, 1.2]
+    assert samples[1].pue_plan is samples[0].pue_plan is pue.plan(Seconds(3600.0))
 
 
 # --- sources that fail ------------------------------------------------------
@@ -207,7 +229,7 @@ def test_errors_are_counted_where_the_engine_remembers_them() -> None:
         Sources((source,), (), FakeNode(time.monotonic), (), FakeIntensity()),
         interval_s=Seconds(1.0),
         deadline_s=Seconds(LONG_S),
-        pue=1.0,
+        pue=FixedPue(1.0),
         errors=errors,
     )
 
