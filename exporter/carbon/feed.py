@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from exporter.carbon.errors import (
     CredentialsError,
@@ -16,7 +15,7 @@ from exporter.carbon.errors import (
 )
 from exporter.carbon.observation import Report
 from exporter.carbon.provider import ForecastsApart, Provider, Web
-from exporter.carbon.schedule import next_slot_s, pause_s
+from exporter.carbon.schedule import next_slot_s, next_turn_s, pause_s
 from exporter.core.units import Seconds
 
 _log = logging.getLogger(__name__)
@@ -50,14 +49,6 @@ class Feed:
 
     provider: Provider
     zones: tuple[str, ...]
-
-
-class FetchCount(NamedTuple):
-    """How often a provider was asked with an outcome, since the poller was made."""
-
-    provider: str
-    outcome: str
-    fetches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +126,20 @@ class Line:
         self.due_s = monotonic_s + wait_s
         self._next_unix_s = Seconds(unix_s + wait_s)
 
-    def succeeded(self, outcome: str, unix_s: Seconds, chance: float) -> Seconds:
+    def succeeded(
+        self,
+        outcome: str,
+        unix_s: Seconds,
+        chance: float,
+        fresh_for_s: Seconds | None = None,
+    ) -> Seconds:
         """Take note of an answer.
 
         Args:
             outcome: what it is counted as.
             unix_s: now.
             chance: 0..1, drawn at random.
+            fresh_for_s: how long there will be nothing new, s, if that was told.
 
         Returns:
             How long to wait until it is made again, s.
@@ -149,8 +147,12 @@ class Line:
         if self._failures:
             _log.info("%s told again", self._what, extra=self._about)
         self._outcome, self._error, self._failures = outcome, "", 0
-        least_s = self.traits.least_interval_s
-        due_unix_s = next_slot_s(unix_s, self._cadence_s, least_s, chance)
+        slot_s = self._cadence_s if fresh_for_s is None else fresh_for_s
+        if self.traits.many_ask:
+            due_unix_s = next_turn_s(unix_s, slot_s, chance)
+        else:
+            least_s = self.traits.least_interval_s
+            due_unix_s = next_slot_s(unix_s, slot_s, least_s, chance)
         return Seconds(due_unix_s - unix_s)
 
     def failed(self, error: Exception, chance: float) -> Seconds:

@@ -1,10 +1,8 @@
-"""How providers are asked: the one place with the rules of fetching.
+"""Asks the internet by httpx, under the rules of fetching.
 
-Every request has a deadline for each of its steps and one for the whole, and its
-answer a greatest size, which is counted while it comes in: a compressed one by
-what it becomes. Nothing but 200 is an answer, or what a provider declares to be
-one. A redirect is followed on the same host only, so that no token is carried
-elsewhere. An answer that came with an ETag is asked for again under condition.
+Every request has a deadline for each of its steps and one for the whole; what
+comes back is judged as fetch_rules.py says. A redirect is followed on the same host
+only, so that no token is carried elsewhere.
 
 Tokens travel in headers or in the query of a request, and an HTTP library shows
 requests in its log and in its exceptions. So its log is shut off, and none of its
@@ -15,59 +13,25 @@ import asyncio
 import contextlib
 import logging
 import time
-import zlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import NoReturn
 
 import httpx
 
 from exporter.carbon.answer import parse_json
-from exporter.carbon.errors import (
-    CredentialsError,
-    NonsenseError,
-    NotCoveredError,
-    ThrottledError,
-    UnavailableError,
-)
+from exporter.carbon.errors import NonsenseError, UnavailableError
+from exporter.carbon.fetch_rules import REDIRECTS, USUAL_LIMITS, Judge, Limits
 from exporter.carbon.provider import Call
 from exporter.core.units import Seconds
 from exporter.version import version
 
 _MOST_REDIRECTS = 3
-_MOST_KEPT = 32
-_MOST_KEPT_BYTES = 64 * 2**10
 _MOST_MESSAGE = 200
-
-_DENIED = {401, 402, 403, 407}
-_NOT_COVERED = {400, 404, 405, 410, 422}
-_THROTTLED = {429, 503}
-_TRY_AGAIN = {408, 425}
-_SERVER_ERRORS = range(500, 600)
-_REDIRECTS = {301, 302, 303, 307, 308}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long an answer may take, s, and how large it may be."""
-
-    connect_s: float = 3.0
-    read_s: float = 10.0
-    total_s: float = 20.0
-    body_bytes: int = 2**20
-
-
-_USUAL_LIMITS = Limits()
 
 
 @contextlib.asynccontextmanager
 async def open_web(
-    limits: Limits = _USUAL_LIMITS, *, unix: Callable[[], float] = time.time
+    limits: Limits = USUAL_LIMITS, *, unix: Callable[[], float] = time.time
 ) -> AsyncIterator["HttpWeb"]:
     """Open the way to the providers.
 
@@ -105,14 +69,17 @@ class HttpWeb:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        limits: Limits = _USUAL_LIMITS,
+        limits: Limits = USUAL_LIMITS,
         *,
         unix: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._limits = limits
-        self._unix = unix
-        self._kept: OrderedDict[tuple[object, ...], tuple[str, str]] = OrderedDict()
+        self._judge = Judge(limits, unix)
+
+    def max_age_s(self, call: Call) -> Seconds | None:
+        """Return how long the last answer was said to be good for, s."""
+        return self._judge.max_age_s(call)
 
     async def json(self, call: Call) -> object:
         """Return a JSON answer.
@@ -143,11 +110,10 @@ class HttpWeb:
             raise NonsenseError(msg) from None
 
     async def _follow(self, call: Call) -> str:
-        key = (call.url, call.params, call.secrets)
-        kept = self._kept.get(key)
         headers = [(name, value.encode()) for name, value in call.headers.items()]
-        if kept is not None:
-            headers.append(("If-None-Match", kept[0].encode("latin-1")))
+        condition = self._judge.condition(call)
+        if condition:
+            headers.append(("If-None-Match", condition.encode("latin-1")))
         headers += [
             (name, secret.reveal().encode())
             for name, secret in call.secret_headers.items()
@@ -160,61 +126,21 @@ class HttpWeb:
             )
             response = await self._client.send(request, stream=True)
             try:
-                if response.status_code not in _REDIRECTS:
-                    return await self._take(call, key, response)
+                if response.status_code not in REDIRECTS:
+                    return await self._take(call, response)
                 url = _target(call, url, response)
             finally:
                 await response.aclose()
         msg = f"{call.host} redirects without end"
         raise NonsenseError(msg)
 
-    async def _take(
-        self, call: Call, key: tuple[object, ...], response: httpx.Response
-    ) -> str:
-        status = response.status_code
-        kept = self._kept.get(key)
-        if status == HTTPStatus.NOT_MODIFIED and kept is not None:
-            self._kept.move_to_end(key)
-            return kept[1]
-        if status not in call.accepted:
-            self._refuse(call, response)
-        if response.headers.get("content-type", "").lower().startswith("text/html"):
-            msg = f"{call.host} answered with a page for a browser"
-            raise NonsenseError(msg)
-        body = await _read(call, response, self._limits.body_bytes)
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            msg = f"{call.host} answered with something else than text"
-            raise NonsenseError(msg) from None
-        self._keep(key, response.headers.get("etag", ""), text)
-        return text
-
-    def _keep(self, key: tuple[object, ...], etag: str, text: str) -> None:
-        self._kept.pop(key, None)
-        if etag and len(etag) <= _MOST_MESSAGE and len(text) <= _MOST_KEPT_BYTES:
-            self._kept[key] = (etag, text)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-
-    def _refuse(self, call: Call, response: httpx.Response) -> NoReturn:
-        status = response.status_code
-        said = f"{call.host} answered {status}{_phrase(status)}"
-        if status in _DENIED:
-            what = "the token and what its plan covers" if call.secrets else "its terms"
-            msg = f"{said}: it refuses to tell; look at {what}"
-            raise CredentialsError(msg)
-        if status in _THROTTLED:
-            wait_s = _retry_after_s(
-                response.headers.get("retry-after", ""), self._unix()
-            )
-            raise ThrottledError(said, wait_s)
-        if status in _NOT_COVERED:
-            msg = f"{said}: it does not know this zone, or not at this address"
-            raise NotCoveredError(msg)
-        if status in _TRY_AGAIN or status in _SERVER_ERRORS:
-            raise UnavailableError(said)
-        raise NonsenseError(said)
+    async def _take(self, call: Call, response: httpx.Response) -> str:
+        body = self._judge.judge(call, response.status_code, response.headers)
+        if isinstance(body, str):
+            return body
+        async for chunk in response.aiter_raw():
+            body.add(chunk)
+        return self._judge.accept(call, response.headers, body)
 
 
 def _shut_logs() -> None:
@@ -244,51 +170,6 @@ def _target(call: Call, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         msg = f"{call.host} redirects to another host"
         raise NonsenseError(msg)
     return target
-
-
-async def _read(call: Call, response: httpx.Response, most: int) -> bytes:
-    """Read a body, and stop as soon as it is too large."""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding not in {"identity", "gzip", "x-gzip", ""}:
-        msg = f"{call.host} answered in an encoding nobody asked for"
-        raise NonsenseError(msg)
-    gzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        try:
-            body += gzip.decompress(chunk, most + 1 - len(body)) if gzip else chunk
-        except zlib.error:
-            msg = f"{call.host} answered with broken gzip"
-            raise NonsenseError(msg) from None
-        if len(body) > most:
-            msg = f"{call.host} answered with more than {most} bytes"
-            raise NonsenseError(msg)
-    if gzip is not None and not gzip.eof:
-        msg = f"{call.host} answered with half a gzip"
-        raise NonsenseError(msg)
-    return bytes(body)
-
-
-def _retry_after_s(written: str, unix_s: float) -> Seconds | None:
-    """Read ``Retry-After``: seconds or a date; ``None`` if it is neither."""
-    if written.isascii() and written.isdecimal():
-        return Seconds(float(written[:12]))
-    try:
-        when = parsedate_to_datetime(written)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    # RFC 9110: such dates are in GMT, with or without saying so.
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return Seconds(max(0.0, when.timestamp() - unix_s))
-
-
-def _phrase(status: int) -> str:
-    """Return the name of a status, ours and not the server's; "" if unknown."""
-    try:
-        return f" ({HTTPStatus(status).phrase})"
-    except ValueError:
-        return ""
 
 
 def _what(error: httpx.TransportError) -> str:

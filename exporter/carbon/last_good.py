@@ -1,5 +1,6 @@
 """The last good values on disk, so that a restart without network has them."""
 
+import asyncio
 import json
 import logging
 import os
@@ -35,12 +36,36 @@ class LastGood:
     Args:
         state_dir: directory of what outlives a reboot.
         name: of the file; who shares a directory takes another one.
+        patience_s: how long ``keep`` waits for the disk, s.
     """
 
-    def __init__(self, state_dir: Path, name: str = "carbon-intensity.json") -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        name: str = "carbon-intensity.json",
+        *,
+        patience_s: float = 10.0,
+    ) -> None:
         self._path = state_dir / name
         self._draft = state_dir / f"{name}.new"
+        self._patience_s = patience_s
         self._failing = False
+        self._saving: asyncio.Future[None] | None = None
+
+    async def keep(self, values: Iterable[Kept]) -> bool:
+        """Save in a thread; a disk that hangs is waited for only so long.
+
+        Returns:
+            Whether it came to an end. While it has not, nothing else is saved.
+        """
+        if self._saving is None or self._saving.done():
+            saving = asyncio.to_thread(self.save, tuple(values))
+            self._saving = asyncio.ensure_future(saving)
+            await asyncio.wait((self._saving,), timeout=self._patience_s)
+        if self._saving.done():
+            return True
+        self._tell("the disk does not answer")
+        return False
 
     def save(self, values: Iterable[Kept]) -> None:
         """Replace the file; a failure is told once."""
@@ -54,9 +79,7 @@ class LastGood:
                 file.write(data)
             self._draft.replace(self._path)
         except OSError as error:
-            if not self._failing:
-                _log.warning("cannot keep the last good carbon intensity: %s", error)
-            self._failing = True
+            self._tell(str(error))
             return
         self._failing = False
 
@@ -76,6 +99,11 @@ class LastGood:
                 extra={"path": str(self._path)},
             )
             return ()
+
+    def _tell(self, why: str) -> None:
+        if not self._failing:
+            _log.warning("cannot keep the last good carbon intensity: %s", why)
+        self._failing = True
 
     def _read(self) -> str:
         with self._path.open("rb") as file:

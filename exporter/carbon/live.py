@@ -165,6 +165,15 @@ class LiveIntensity:
         self._hold(kept)
         return True
 
+    def take_over(self, before: "LiveIntensity") -> None:
+        """Go on with what another one knows, as far as it is of use here."""
+        for kept in before.kept():
+            self.restore(kept)
+        if before.zone == self._zone and before.signal == self._signal:
+            for name, forecast in before._forecasts.items():  # noqa: SLF001 - our own
+                if name in self._providers:
+                    self.offer_forecast(name, forecast)
+
     def kept(self) -> tuple[Kept, ...]:
         """Return the last value of each provider, to be kept."""
         return tuple(held.kept for held in self._held.values())
@@ -263,6 +272,9 @@ def _standing(kept: Kept, level: Literal[0, 1], until_unix_s: Seconds) -> Standi
         fallback_level=level,
         estimated=observation.estimated,
         observed_unix_s=observation.observed_unix_s,
+        slot_s=observation.slot_s,
+        valid_until_unix_s=until_unix_s,
+        fetched_unix_s=kept.fetched_unix_s,
     )
     return Standing(
         kept.told_by,

@@ -81,11 +81,14 @@ class Report:
         observations: values of now.
         forecasts: values to come, in order of time.
         problems: why a zone that was asked for is in neither.
+        fresh_for_s: how long there will be nothing new, s, if who was asked tells;
+            ``None``: as long as its traits say.
     """
 
     observations: Mapping[str, Observation] = field(default_factory=dict)
     forecasts: Mapping[str, Forecast] = field(default_factory=dict)
     problems: Mapping[str, ProviderError] = field(default_factory=dict)
+    fresh_for_s: Seconds | None = None
 
 
 def plausible(value: float) -> GramsPerKwh:

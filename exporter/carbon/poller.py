@@ -25,7 +25,6 @@ from exporter.carbon.feed import (
     STALE,
     Feed,
     FeedStatus,
-    FetchCount,
     Line,
     lines_of,
 )
@@ -33,6 +32,7 @@ from exporter.carbon.last_good import LastGood
 from exporter.carbon.live import Kept, LiveIntensity
 from exporter.carbon.observation import Report
 from exporter.carbon.provider import Web
+from exporter.core.model import FetchCount
 from exporter.core.units import Seconds
 
 
@@ -70,6 +70,8 @@ class Poller:
         open_web: opens the way to the providers, for as long as it runs.
         store: where the last good values are kept; ``None``: nowhere. What it
             holds is in the sinks as soon as this is built.
+        counts: fetches so far by provider and outcome, counted in place. Other
+            threads may copy it, and do nothing else with it.
         clocks: what time it is.
         chance: draws a number 0..1. A node that is one of many returns a number
             made of its name instead, so that they spread evenly and always.
@@ -79,13 +81,14 @@ class Poller:
         ValueError: there is no sink for something that is asked for.
     """
 
-    def __init__(  # noqa: PLR0913 - the last four are the world, given by tests
+    def __init__(  # noqa: PLR0913 - the last three are the world, given by tests
         self,
         feeds: Sequence[Feed],
         sinks: Iterable[LiveIntensity],
         open_web: Callable[[], AbstractAsyncContextManager[Web]],
         *,
         store: LastGood | None = None,
+        counts: dict[tuple[str, str], int] | None = None,
         clocks: Time = _REAL_TIME,
         chance: Callable[[], float] = random.random,
         start_within_s: float = 0.0,
@@ -99,11 +102,10 @@ class Poller:
         self._clocks = clocks
         self._chance = chance
         self._lines = [line for feed in feeds for line in lines_of(feed)]
-        self._counts = {
-            (line.traits.name, outcome): 0
-            for line in self._lines
-            for outcome in OUTCOMES
-        }
+        self._counts = {} if counts is None else counts
+        for line in self._lines:
+            for outcome in OUTCOMES:
+                self._counts.setdefault((line.traits.name, outcome), 0)
         self._check_sinks()
         self._restore()
         for line in self._lines:
@@ -144,9 +146,9 @@ class Poller:
             return
         await asyncio.gather(*(self._ask_in_turn(web, one) for one in due.values()))
         values = tuple(kept for sink in self._sinks.values() for kept in sink.kept())
-        if self._store is not None and values != self._stored:
+        store = self._store
+        if store is not None and values != self._stored and await store.keep(values):
             self._stored = values
-            await asyncio.to_thread(self._store.save, values)
 
     async def _ask_in_turn(self, web: Web, lines: Sequence[Line]) -> None:
         for line in lines:
@@ -155,9 +157,10 @@ class Poller:
     async def _ask(self, web: Web, line: Line) -> None:
         unix_s = Seconds(self._clocks.unix())
         try:
-            outcome = self._take(line, await line.ask(web, line.zones, unix_s))
+            report = await line.ask(web, line.zones, unix_s)
+            outcome = self._take(line, report)
             unix_s = Seconds(self._clocks.unix())
-            wait_s = line.succeeded(outcome, unix_s, self._chance())
+            wait_s = line.succeeded(outcome, unix_s, self._chance(), report.fresh_for_s)
         except ProviderError as error:
             outcome = error.outcome
             wait_s = line.failed(error, self._chance())

@@ -30,6 +30,8 @@ class Traits:
         all_zones_at_once: one call tells all zones it covers.
         forecast_every_s: how often the forecast is asked for in a call of its
             own; ``None`` if it comes with the values or there is none.
+        many_ask: thousands like us ask it, so that each does so at a moment of its
+            own, anywhere in a slot.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Traits:
     least_interval_s: Seconds = Seconds(30.0)
     all_zones_at_once: bool = False
     forecast_every_s: Seconds | None = None
+    many_ask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,9 @@ class Web(Protocol):
         Raises:
             ProviderError: there is none; the class says what to do.
         """
+
+    def max_age_s(self, call: Call) -> Seconds | None:
+        """Return how long the last answer was said to be good for, s, if it was."""
 
 
 class Provider(Protocol):

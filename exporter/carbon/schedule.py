@@ -49,6 +49,23 @@ def next_slot_s(
     return Seconds(due_s)
 
 
+def next_turn_s(unix_s: Seconds, slot_s: Seconds, chance: float) -> Seconds:
+    """Return when one of many asks next: at the moment of each slot that is its own.
+
+    Args:
+        unix_s: now.
+        slot_s: length of a slot, s, > 0; slots begin at its multiples.
+        chance: 0..1, the same for ever; it is the part of the slot that is over.
+
+    Returns:
+        The first such moment that is at least half a slot away.
+    """
+    due_s = (unix_s // slot_s + chance) * slot_s
+    while due_s < unix_s + slot_s / 2:
+        due_s += slot_s
+    return Seconds(due_s)
+
+
 def backoff_s(
     failures: int, cadence_s: Seconds, least_s: Seconds, chance: float
 ) -> Seconds:

@@ -1,5 +1,8 @@
 """Tokens and passwords, kept out of everything that is written."""
 
+import base64
+from pathlib import Path
+
 from exporter.core.errors import ConfigError
 
 _MOST_CHARACTERS = 8192
@@ -36,3 +39,36 @@ class Secret:
     def __reduce__(self) -> str:
         msg = "a secret is not written anywhere"
         raise TypeError(msg)
+
+
+def read_secret(path: Path, setting: str) -> Secret:
+    """Return the token or password that a file holds.
+
+    Args:
+        path: of the file.
+        setting: what a message calls it.
+
+    Raises:
+        ConfigError: it cannot be read, or holds none. The message does not quote
+            what it holds.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(4 * _MOST_CHARACTERS + 1).decode()
+    except OSError as error:
+        msg = f"{setting}: cannot read {path}: {error.strerror}; grant access to it"
+        raise ConfigError(msg) from error
+    except UnicodeDecodeError:
+        msg = f"{setting}: {path} holds something else than text"
+        raise ConfigError(msg) from None
+    try:
+        return Secret(text)
+    except ConfigError as error:
+        msg = f"{setting}: {path}: {error}"
+        raise ConfigError(msg) from None
+
+
+def basic_authorization(user: str, password: Secret) -> Secret:
+    """Return what the header Authorization holds for basic authentication."""
+    pair = f"{user}:{password.reveal()}".encode()
+    return Secret(f"Basic {base64.b64encode(pair).decode()}")

@@ -311,6 +311,11 @@ class Intensity:
             figure of the zone, 3 yearly figure of the world.
         estimated: the provider itself calls it an estimate.
         observed_unix_s: the moment it speaks of; ``None`` for a constant.
+        slot_s: length of the slot of time that begins then, s; ``None`` for a
+            figure that is of no slot.
+        valid_until_unix_s: until when it is of this level; ``None`` if no time
+            changes that.
+        fetched_unix_s: when it was told; ``None`` if nobody was asked.
     """
 
     zone: str
@@ -321,6 +326,17 @@ class Intensity:
     fallback_level: Literal[0, 1, 2, 3] = 0
     estimated: bool = False
     observed_unix_s: Seconds | None = None
+    slot_s: Seconds | None = None
+    valid_until_unix_s: Seconds | None = None
+    fetched_unix_s: Seconds | None = None
+
+
+class FetchCount(NamedTuple):
+    """How often a provider of carbon intensity was asked, by what came of it."""
+
+    provider: str
+    outcome: str
+    fetches: int
 
 
 # --- one tick ---------------------------------------------------------------

@@ -1,5 +1,7 @@
+import asyncio
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,32 @@ def test_any_content_is_survived(
     (directory / _FILE).write_bytes(content)
 
     assert LastGood(directory).load() == ()
+
+
+def test_a_disk_that_hangs_is_told_and_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Values go on coming; nothing else is written until it answers."""
+    pipe = tmp_path / f"{_FILE}.new"
+    # To open it takes until somebody reads from it, as with a disk that hangs.
+    os.mkfifo(pipe)
+    store = LastGood(tmp_path, patience_s=0.01)
+
+    async def run() -> tuple[list[bool], int]:
+        kept = [await store.keep(_VALUES), await store.keep(_VALUES)]
+        return kept, os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+
+    kept, reader = asyncio.run(run())
+    os.close(reader)
+
+    assert kept == [False, False]
+    (record,) = caplog.records
+    assert "the disk does not answer" in record.getMessage()
+
+
+def test_what_is_kept_from_a_loop_is_saved(tmp_path: Path) -> None:
+    """And whoever asked knows it."""
+    kept = asyncio.run(LastGood(tmp_path).keep(_VALUES))
+
+    assert kept
+    assert LastGood(tmp_path).load() == _VALUES

@@ -279,3 +279,52 @@ def test_the_chain_always_answers_and_never_calls_an_old_value_live(
         age_s = NOW + moment - intensity.observed_unix_s
         allowed_s = {"one": 900.0, "two": 7200.0}[intensity.provider]
         assert -600 <= age_s <= (allowed_s if intensity.fallback_level == 0 else 21_600)
+
+
+def test_after_a_reload_everything_goes_on_as_it_was() -> None:
+    """Neither grams nor forecasts wait for the next answer."""
+    before = _live(_ONE, _TWO)
+    before.offer("one", observation(250.0, NOW), NOW)
+    before.offer("two", observation(99.0, NOW, provider="two"), NOW)
+    points = (ForecastPoint(_at(300), Seconds(300.0), GramsPerKwh(200.0)),)
+    before.offer_forecast("one", points)
+    before.offer_forecast("two", points)
+
+    live = _live(_ONE)
+    live.take_over(before)
+
+    assert live.standing(_at(60)) == before.standing(_at(60))
+    assert live.forecast(_at(60)) == points
+    assert [kept.told_by for kept in live.kept()] == ["one"]
+
+
+def test_after_a_reload_with_another_zone_nothing_is_taken_over() -> None:
+    """What another grid was like says nothing."""
+    before = _live()
+    before.offer("one", observation(250.0, NOW), NOW)
+    points = (ForecastPoint(_at(300), Seconds(300.0), GramsPerKwh(200.0)),)
+    before.offer_forecast("one", points)
+
+    live = LiveIntensity("FR", (_ONE,))
+    live.take_over(before)
+
+    assert live.standing(_at(60)) is None
+    assert live.forecast(_at(60)) == ()
+
+
+def test_a_value_in_force_tells_its_slot_and_until_when_it_is_of_its_level() -> None:
+    """The API of node and hub say the same of it."""
+    live = _live()
+    live.offer("one", observation(250.0, NOW, slot_s=300.0), _at(60))
+
+    facts = []
+    for age_s in (0.0, 1000.0):
+        standing = live.standing(_at(age_s))
+        assert standing is not None
+        one = standing.intensity
+        facts.append((one.slot_s, one.valid_until_unix_s, one.fetched_unix_s))
+
+    assert facts == [
+        (300.0, NOW + 900, NOW + 60),
+        (300.0, NOW + 6 * _HOUR, NOW + 60),
+    ]

@@ -202,3 +202,31 @@ def test_every_outcome_is_there_from_the_start() -> None:
     assert [(c.outcome, c.fetches) for c in world.poller.counts] == [
         (outcome, 0) for outcome in OUTCOMES
     ]
+
+
+def test_many_who_ask_the_same_spread_over_the_whole_slot() -> None:
+    """Ten nodes that boot together are ten calls, not one heap of them."""
+    hub = traits("hub", cadence_s=60.0, least_interval_s=10.0, many_ask=True)
+    hosts = [FakeProvider(hub) for _ in range(10)]
+
+    for number, host in enumerate(hosts):
+        chance = (number + 0.5) / len(hosts)
+        World(host, lasts_s=_HOUR, chance=chance, start_within_s=5.0).run()
+
+    for second in range(1, 59):
+        asked = sorted(host.asked[second][1] - NOW for host in hosts)
+        gaps = [after - before for before, after in pairwise(asked)]
+        assert gaps == pytest.approx([6.0] * 9)
+    assert all(len(host.asked) in {60, 61} for host in hosts)
+
+
+def test_what_was_counted_before_is_counted_on() -> None:
+    """By the same dictionary, whoever made it: a counter must not fall."""
+    counts = {("one", "ok"): 7, ("other", "denied"): 3}
+    world = World(FakeProvider(), lasts_s=_HOUR, counts=counts)
+
+    world.run()
+
+    assert counts["one", "ok"] == 7 + 12
+    assert counts["one", "denied"] == 0
+    assert counts["other", "denied"] == 3

@@ -16,7 +16,7 @@ from exporter.carbon.errors import (
     UnavailableError,
 )
 from exporter.carbon.feed import Feed
-from exporter.carbon.fetching import Limits, open_web
+from exporter.carbon.fetch_rules import Limits
 from exporter.carbon.live import LiveIntensity
 from exporter.carbon.observation import Report
 from exporter.carbon.poller import Poller, Time
@@ -36,7 +36,7 @@ def _ask(case: Case, *plays: Play, limits: Limits | None = None) -> Report:
 
     async def run() -> Report:
         web_limits = Limits() if limits is None else limits
-        async with CarbonServer() as server, open_web(web_limits) as web:
+        async with CarbonServer() as server, case.open_web(web_limits) as web:
             provider = case.prepare(server, *plays)
             return await provider.fetch(web, (case.zone,), NOW)
 
@@ -210,12 +210,12 @@ def test_a_value_of_another_time_is_never_live(case: Case, skew_s: float) -> Non
     unix_s = Seconds(NOW + skew_s)
 
     async def run() -> tuple[LiveIntensity, set[str]]:
-        async with CarbonServer() as server, open_web() as web:
+        async with CarbonServer() as server, case.open_web() as web:
             provider = case.prepare(server, case.good())
             sink = LiveIntensity(case.zone, (provider.traits,))
             clocks = Time(lambda: unix_s, lambda: 0.0)
             feeds = [Feed(provider, (case.zone,))]
-            poller = Poller(feeds, [sink], open_web, clocks=clocks)
+            poller = Poller(feeds, [sink], case.open_web, clocks=clocks)
             await poller.ask_who_is_due(web)
             values = {c.outcome for c in poller.counts if c.fetches}
             return sink, values
@@ -237,7 +237,7 @@ def test_a_port_nobody_listens_on_is_unavailable(case: Case) -> None:
     async def run() -> None:
         async with CarbonServer() as server:
             provider = case.build(server.url)
-        async with open_web() as web:
+        async with case.open_web() as web:
             await provider.fetch(web, (case.zone,), NOW)
 
     with pytest.raises(UnavailableError, match="cannot be reached"):
@@ -250,7 +250,7 @@ def test_a_name_nobody_has_is_unavailable(case: Case) -> None:
 
     async def run() -> None:
         provider = case.build("http://carbon.invalid")
-        async with open_web() as web:
+        async with case.open_web() as web:
             await provider.fetch(web, (case.zone,), NOW)
 
     with pytest.raises(UnavailableError, match=r"carbon\.invalid"):

@@ -11,7 +11,7 @@ from exporter.carbon.errors import (
     UnavailableError,
 )
 from exporter.carbon.provider import Traits
-from exporter.carbon.schedule import backoff_s, next_slot_s, pause_s
+from exporter.carbon.schedule import backoff_s, next_slot_s, next_turn_s, pause_s
 from exporter.core.units import Seconds
 
 _chances = st.floats(0, 1)
@@ -92,3 +92,33 @@ def test_who_refuses_or_wants_to_be_left_alone_is_left_alone(
     wait_s = pause_s(error, 1, Seconds(300.0), _TRAITS, 1.0)
 
     assert wait_s == expected
+
+
+@pytest.mark.parametrize(
+    ("unix_s", "slot_s", "chance", "expected"),
+    [
+        (1200.0, 60.0, 0.0, 1260.0),
+        (1200.0, 60.0, 0.5, 1230.0),
+        (1230.0, 60.0, 0.5, 1290.0),
+        (1230.1, 60.0, 0.5, 1290.0),
+        (1215.0, 60.0, 0.5, 1290.0),
+        (1259.0, 60.0, 1.0, 1320.0),
+    ],
+)
+def test_one_of_many_has_a_moment_of_each_slot_of_its_own(
+    unix_s: float, slot_s: float, chance: float, expected: float
+) -> None:
+    """Computed by hand: not within half a slot of now."""
+    due_s = next_turn_s(Seconds(unix_s), Seconds(slot_s), chance)
+
+    assert due_s == pytest.approx(expected)
+
+
+@given(st.floats(0, 1e9), st.floats(30, 300), _chances)
+def test_one_of_many_waits_between_half_a_slot_and_one_and_a_half(
+    unix_s: float, slot_s: float, chance: float
+) -> None:
+    """Never twice in a moment, and never much longer than was agreed."""
+    due_s = next_turn_s(Seconds(unix_s), Seconds(slot_s), chance)
+
+    assert 0.5 - 1e-6 <= (due_s - unix_s) / slot_s <= 1.5 + 1e-6

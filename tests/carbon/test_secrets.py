@@ -12,7 +12,7 @@ import pytest
 
 from exporter.carbon.errors import ProviderError
 from exporter.carbon.feed import Feed
-from exporter.carbon.fetching import Limits, open_web
+from exporter.carbon.fetch_rules import Limits
 from exporter.carbon.live import LiveIntensity
 from exporter.carbon.poller import Poller, Time
 from exporter.carbon.secret import Secret
@@ -66,12 +66,12 @@ def test_planted_tokens_are_in_no_log_error_or_repr(
     seen: list[str] = []
 
     async def run() -> None:
-        async with CarbonServer() as server, open_web(_HURRIED) as web:
+        async with CarbonServer() as server, case.open_web(_HURRIED) as web:
             provider = case.prepare(server, play)
             sink = LiveIntensity(case.zone, (provider.traits,))
             clocks = Time(lambda: NOW, lambda: 0.0)
             poller = Poller(
-                [Feed(provider, (case.zone,))], [sink], open_web, clocks=clocks
+                [Feed(provider, (case.zone,))], [sink], case.open_web, clocks=clocks
             )
             await poller.ask_who_is_due(web)
             seen.extend((repr(poller.statuses), repr(poller.counts), repr(provider)))

@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from exporter.carbon.electricity_maps import ElectricityMaps
 from exporter.carbon.energi_data_service import EnergiDataService
 from exporter.carbon.energy_charts import EnergyCharts
 from exporter.carbon.entsoe import Entsoe
+from exporter.carbon.fetch_rules import USUAL_LIMITS, Limits
+from exporter.carbon.fetching import open_web
 from exporter.carbon.http_json import HttpJson, HttpJsonSettings
 from exporter.carbon.neso import Neso
-from exporter.carbon.provider import Provider
+from exporter.carbon.provider import Provider, Web
+from exporter.carbon.relay import Relay
 from exporter.carbon.rte_eco2mix import RteEco2mix
-from exporter.carbon.secret import Secret
+from exporter.carbon.secret import Secret, basic_authorization
+from exporter.carbon.streams import open_streams
 from exporter.carbon.watttime import WattTime
 from tests.fakes.carbon import sample
 from tests.fakes.carbon_server import CarbonServer, Play
@@ -37,6 +42,7 @@ class Case:
         zone_mark: what in the answer tells the zone, and what tells another;
             ``None`` if nothing does.
         before: answers to other paths, which a good answer takes.
+        opener: opens the way to it.
     """
 
     name: str
@@ -47,10 +53,17 @@ class Case:
     zone_mark: tuple[bytes, bytes] | None = None
     content_type: str = "application/json"
     before: dict[str, bytes] = field(default_factory=dict)
+    opener: Callable[[Limits], AbstractAsyncContextManager[Web]] = open_web
 
     def __str__(self) -> str:
         """Return the name, for pytest."""
         return self.name
+
+    def open_web(
+        self, limits: Limits = USUAL_LIMITS
+    ) -> AbstractAsyncContextManager[Web]:
+        """Open the way to it."""
+        return self.opener(limits)
 
     def with_value(self, written: str) -> bytes:
         """Return the answer with something else in place of each number."""
@@ -146,5 +159,14 @@ CASES = (
         ),
         sample("site_feed.json"),
         r'("value": )[\d.]+',
+    ),
+    Case(
+        "energy-charts-by-hub",
+        "DE",
+        lambda url: Relay(url, basic_authorization("ada", Secret(PASSWORD))),
+        sample("hub_intensity.json"),
+        r'("intensity_g_per_kwh": )497.4',
+        (b'"zone": "DE"', b'"zone": "FR"'),
+        opener=lambda limits: open_streams(limits=limits),
     ),
 )

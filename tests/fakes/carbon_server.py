@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,10 +46,12 @@ class CarbonServer:
     """Answers on a free port of 127.0.0.1, in the loop of the test.
 
     Attributes:
+        tls: what it shows of itself; ``None`` for plain HTTP.
         asks: all requests, in order.
         sent_bytes: of bodies without end.
     """
 
+    tls: ssl.SSLContext | None = None
     asks: list[Ask] = field(default_factory=list)
     sent_bytes: int = 0
     _plays: dict[str, list[Play]] = field(default_factory=dict)
@@ -67,10 +70,13 @@ class CarbonServer:
     def url(self) -> str:
         """Address without a slash at its end."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self.tls
+        )
         return self
 
     async def __aexit__(

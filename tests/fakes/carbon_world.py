@@ -27,6 +27,10 @@ class NoWeb:
         """Nobody asks."""
         raise AssertionError(call)
 
+    def max_age_s(self, call: Call) -> Seconds | None:
+        """Nobody answered."""
+        raise AssertionError(call)
+
 
 @contextlib.asynccontextmanager
 async def no_web() -> AsyncIterator[Web]:
@@ -57,6 +61,7 @@ class World:
         store: LastGood | None = None,
         chance: float = 0.5,
         start_within_s: float = 0.0,
+        counts: dict[tuple[str, str], int] | None = None,
     ) -> None:
         self.time = FakeTime(NOW, lasts_s)
         self.sinks = {
@@ -68,6 +73,7 @@ class World:
             self.sinks.values(),
             no_web,
             store=store,
+            counts=counts,
             clocks=self.time.clocks,
             chance=lambda: chance,
             start_within_s=start_within_s,
