@@ -6,15 +6,12 @@ main thread. Whichever of the two ends first ends the other.
 
 import asyncio
 import contextlib
-import ctypes
-import fcntl
-import gc
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +21,17 @@ from exporter.core.archive import JobArchive
 from exporter.core.errors import ConfigError
 from exporter.exposition.http import create_app
 from exporter.exposition.local_server import LocalServer
-from exporter.exposition.server import WebServer, bind
+from exporter.exposition.server import WebServer
 from exporter.notify import ServiceManager
 from exporter.pipeline.runner import Live, Publisher, Runner
+from exporter.startup import (
+    StartError,
+    listen,
+    make_directory,
+    only_one,
+    settle_memory,
+    share_one_arena,
+)
 from exporter.version import version
 
 if TYPE_CHECKING:
@@ -34,14 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# From glibc's malloc.h.
-_M_ARENA_MAX = -8
-
 _JOIN_S = 1.5
-
-
-class StartError(Exception):
-    """The daemon cannot start; one line says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,15 @@ def run(config: Config, plan: Plan) -> int:
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    _share_one_arena()
+    share_one_arena()
     try:
         web_config = _load_web_config(config.web.config_file)
         with contextlib.ExitStack() as stack:
-            sockets = _bind(config.web.listen_address)
+            sockets = listen(config.web.listen_address)
             for one in sockets:
                 stack.callback(one.close)
             _make_directories(config)
-            stack.enter_context(_only_one(config.state.run_dir))
+            stack.enter_context(only_one(config.state.run_dir, "--state.run-dir"))
             manager = ServiceManager(os.environ, config.sampling.interval_s)
             stack.callback(manager.close)
             return _Daemon(config, plan, sockets, web_config, manager).run()
@@ -127,7 +125,7 @@ class _Daemon:
 
     def run(self) -> int:
         """Serve until told to stop, or until the ticks end by themselves."""
-        _settle_memory()
+        settle_memory()
         return asyncio.run(self._serve())
 
     async def _serve(self) -> int:
@@ -234,61 +232,6 @@ def _load_web_config(path: Path | None) -> "WebConfig | None":
     return load_web_config(path)
 
 
-def _bind(address: str) -> list[socket.socket]:
-    try:
-        return bind(address)
-    except OSError as error:
-        msg = f"cannot listen on {address}: {error}; set --web.listen-address"
-        raise StartError(msg) from error
-
-
 def _make_directories(config: Config) -> None:
-    for path, flag in (
-        (config.state.run_dir, "--state.run-dir"),
-        (config.state.dir, "--state.dir"),
-    ):
-        try:
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        except OSError as error:
-            msg = f"cannot make the directory {path}: {error}; set {flag}"
-            raise StartError(msg) from error
-
-
-@contextlib.contextmanager
-def _only_one(run_dir: Path) -> Iterator[None]:
-    """Hold the lock of the run directory; two daemons would spoil its state."""
-    path = run_dir / "lock"
-    try:
-        file = path.open("ab")
-    except OSError as error:
-        msg = f"cannot write in {run_dir}: {error}; set --state.run-dir"
-        raise StartError(msg) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            msg = f"another jouled uses {run_dir}; stop it or set --state.run-dir"
-            raise StartError(msg) from error
-        yield
-
-
-def _share_one_arena() -> None:
-    """Let all threads allocate in the same place; they rarely do so at once.
-
-    glibc gives each thread an arena of its own, and each costs memory that is
-    hardly used. Other C libraries have no such arenas.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
-
-
-def _settle_memory() -> None:
-    """Give back what start-up left over, and never look through the rest again."""
-    gc.collect()
-    gc.freeze()
-    # A tick makes many objects, no cycles, and drops them all.
-    gc.set_threshold(20_000, 20, 50)
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    make_directory(config.state.run_dir, "--state.run-dir")
+    make_directory(config.state.dir, "--state.dir")

@@ -3,19 +3,25 @@
 import argparse
 
 from exporter.config.settings import SECTIONS
-from exporter.config.table import Setting
+from exporter.config.table import Section, Setting
 
 # No flag of a sub-command itself can have such a name in the namespace.
 _DESTINATION = "setting:"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser, sections: tuple[Section, ...] = SECTIONS
+) -> None:
     """Add one flag per setting, in a group per section, defaults in the help.
 
     The texts are parsed by ``load``, so that every layer reports the same error
     in the same words.
+
+    Args:
+        parser: of a sub-command.
+        sections: its settings, by default those of the daemon.
     """
-    for section in SECTIONS:
+    for section in sections:
         group = parser.add_argument_group(section.title.removesuffix(".").lower())
         for setting in section.settings:
             _add_flag(group, setting)

@@ -11,14 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.config.flags import flag_text
 from exporter.config.settings import SECTIONS, SETTINGS, Config
 from exporter.config.state_dirs import usable_state
-from exporter.config.table import ENVIRONMENT_PREFIX, Setting
+from exporter.config.table import (
+    ENVIRONMENT_PREFIX,
+    HUB_ENVIRONMENT_PREFIX,
+    Section,
+    Setting,
+)
 from exporter.config.values import RefusedValueError, one_line, shorten
 from exporter.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # Kubernetes describes every service to every pod of its namespace by variables
 # named after it. A service called "jouled" or "jouled-hub" must not stop us.
@@ -41,6 +49,7 @@ _TYPE_WORDS = {
 }
 
 Values = dict[str, Any]
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
 def load(args: argparse.Namespace, environ: Mapping[str, str]) -> Config:
@@ -54,13 +63,14 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> Config:
         ConfigError: a key is unknown or a value impossible; the message is one
             line that names where it was given and what is expected.
     """
-    flags = _from_flags(args)
-    environment = _from_environment(environ)
-    values = {**environment, **flags}
+    values = {
+        **values_of_environment(environ, SETTINGS, ENVIRONMENT_PREFIX),
+        **values_of_flags(args, SETTINGS),
+    }
     config_file = values.get("config_file")
     if config_file is not None:
         values = {**_from_file(config_file), **values}
-    config = _with_values(Config(), values)
+    config = with_values(Config(), values, SECTIONS)
     given = frozenset(values)
     return replace(
         config,
@@ -71,30 +81,54 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> Config:
 # --- layers -----------------------------------------------------------------
 
 
-def _from_flags(args: argparse.Namespace) -> Values:
+def values_of_flags(args: argparse.Namespace, settings: Iterable[Setting]) -> Values:
+    """Read what the command line gives, by key.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
     values: Values = {}
-    for setting in SETTINGS:
+    for setting in settings:
         text = flag_text(args, setting)
         if text is not None:
-            values[setting.key] = _parse(setting, text, setting.flag)
+            values[setting.key] = parse_value(setting, text, setting.flag)
     return values
 
 
-def _from_environment(environ: Mapping[str, str]) -> Values:
-    settings = {setting.variable: setting for setting in SETTINGS}
+def values_of_environment(
+    environ: Mapping[str, str], settings: Iterable[Setting], prefix: str
+) -> Values:
+    """Read what the environment gives, by key.
+
+    Args:
+        environ: the environment; empty values count as absent.
+        settings: all that may be given.
+        prefix: variables whose names begin with it are ours.
+
+    Raises:
+        ConfigError: there is no such setting, or a value is impossible.
+    """
+    known = {setting.variable: setting for setting in settings}
     values: Values = {}
     for variable, text in sorted(environ.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(prefix) or _is_of_the_hub(variable, prefix):
             continue
-        setting = settings.get(variable)
+        setting = known.get(variable)
         if setting is not None:
             # Compose files and charts pass on unset values as empty ones.
             if text:
-                values[setting.key] = _parse(setting, text, variable)
+                values[setting.key] = parse_value(setting, text, variable)
         elif not _SERVICE_VARIABLE.fullmatch(f"{variable}={text}"):
-            msg = f"{one_line(variable)}: no such setting{hint(variable, settings)}"
+            msg = f"{one_line(variable)}: no such setting{hint(variable, known)}"
             raise ConfigError(msg)
     return values
+
+
+def _is_of_the_hub(variable: str, prefix: str) -> bool:
+    """Whether a variable is for the other program of the two."""
+    return prefix != HUB_ENVIRONMENT_PREFIX and variable.startswith(
+        HUB_ENVIRONMENT_PREFIX
+    )
 
 
 def _from_file(path: Path) -> Values:
@@ -109,7 +143,7 @@ def _from_file(path: Path) -> Values:
         setting = settings.get(entry.key)
         if setting is not None:
             if entry.type != "null" or setting.default is not None:
-                values[entry.key] = _parse(setting, entry.text, where, entry.type)
+                values[entry.key] = parse_value(setting, entry.text, where, entry.type)
         elif entry.key not in sections:
             known = (*settings, *sections)
             msg = f"{where}: no such setting{hint(entry.key, known)}"
@@ -129,9 +163,20 @@ def hint(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def _parse(
+def parse_value(
     setting: Setting, text: str, where: str, yaml_type: str | None = None
 ) -> object:
+    """Read one value.
+
+    Args:
+        setting: what it is for.
+        text: as it was given.
+        where: names the place where it was given, for the message.
+        yaml_type: its type in YAML; ``None`` if it has none.
+
+    Raises:
+        ConfigError: it is impossible.
+    """
     kind = setting.kind
     try:
         if yaml_type is None or yaml_type in kind.yaml_types:
@@ -148,9 +193,18 @@ def _parse(
     raise ConfigError(msg)
 
 
-def _with_values(config: Config, values: Values) -> Config:
+def with_values(
+    config: ConfigT, values: Values, sections: Iterable[Section]
+) -> ConfigT:
+    """Put values into a configuration.
+
+    Args:
+        config: a frozen dataclass of settings and sections.
+        values: by key.
+        sections: the table of that dataclass.
+    """
     changes: dict[str, Any] = {}
-    for section in SECTIONS:
+    for section in sections:
         own = {
             setting.field: values[setting.key]
             for setting in section.settings

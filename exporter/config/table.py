@@ -5,12 +5,13 @@ follow from the names of section and field, so that they cannot disagree:
 ``attribution.idle`` is ``--attribution.idle`` and ``JOULED_ATTRIBUTION__IDLE``.
 """
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from exporter.config.values import Kind
 
 ENVIRONMENT_PREFIX = "JOULED_"
+HUB_ENVIRONMENT_PREFIX = "JOULED_HUB__"
 _METADATA_KEY = "jouled"
 
 
@@ -116,26 +117,32 @@ class Section:
     settings: tuple[Setting, ...]
 
 
-def sections_of(config: type) -> tuple[Section, ...]:
+def sections_of(config: type, prefix: str = ENVIRONMENT_PREFIX) -> tuple[Section, ...]:
     """Read the table off the dataclass of the whole configuration.
 
     Its fields are settings of the top level, or sections: dataclasses whose
-    docstrings' first lines are the titles.
+    docstrings' first lines are the titles. Other fields have no rows.
+
+    Args:
+        config: the dataclass.
+        prefix: what the names of its environment variables begin with.
     """
     top: list[Setting] = []
     sections: list[Section] = []
     for member in fields(config):
         if _METADATA_KEY in member.metadata:
-            top.append(_setting_of("", member))
-        else:
+            top.append(_setting_of("", member, prefix))
+        elif is_dataclass(member.type):
             section: Any = member.type
-            rows = tuple(_setting_of(member.name, each) for each in fields(section))
+            rows = tuple(
+                _setting_of(member.name, each, prefix) for each in fields(section)
+            )
             title = (section.__doc__ or member.name).partition("\n")[0]
             sections.append(Section(member.name, title, rows))
     return (Section("", "General.", tuple(top)), *sections)
 
 
-def _setting_of(section: str, member: "Field[Any]") -> Setting:
+def _setting_of(section: str, member: "Field[Any]", prefix: str) -> Setting:
     row: _Row = member.metadata[_METADATA_KEY]
     name = row.name or member.name
     key = f"{section}.{name}" if section else name
@@ -144,7 +151,7 @@ def _setting_of(section: str, member: "Field[Any]") -> Setting:
         field=member.name,
         key=key,
         flag=row.flag or f"--{key.replace('_', '-')}",
-        variable=ENVIRONMENT_PREFIX + key.replace(".", "__").upper(),
+        variable=prefix + key.replace(".", "__").upper(),
         kind=row.kind,
         text=row.text,
         default=member.default,

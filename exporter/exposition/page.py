@@ -1,4 +1,4 @@
-"""The page for a person: three files from this package, no build, no network."""
+"""A page for a person: a few files of this package, no build, no network."""
 
 import hashlib
 import zlib
@@ -11,12 +11,14 @@ from starlette.routing import Route
 
 from exporter.exposition.negotiation import accepts_gzip
 
-_FOLDER = Path(__file__).parent / "web"
-_FILES = (
-    ("/", "index.html", "text/html; charset=utf-8"),
-    ("/jouled.css", "jouled.css", "text/css; charset=utf-8"),
-    ("/jouled.js", "jouled.js", "text/javascript; charset=utf-8"),
-)
+WEB = Path(__file__).parent / "web"
+"""The files of the node's page."""
+
+_CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +45,26 @@ class _File:
         return Response(body, headers=headers, media_type=self.content_type)
 
 
-def page_routes() -> list[Route]:
-    """Build the routes of the page's files; they answer GET and HEAD."""
-    return [_route(path, name, content_type) for path, name, content_type in _FILES]
+def page_routes(*files: Path) -> list[Route]:
+    """Build the routes of a page's files; they answer GET and HEAD.
+
+    Args:
+        files: each is found under its name, ``index.html`` at the top.
+    """
+    return [_route(file) for file in files]
 
 
-def _route(path: str, name: str, content_type: str) -> Route:
-    body = (_FOLDER / name).read_bytes()
+def _route(path: Path) -> Route:
+    body = path.read_bytes()
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     file = _File(
         packed=packer.compress(body) + packer.flush(),
-        content_type=content_type,
+        content_type=_CONTENT_TYPES[path.suffix],
         etag=f'"{hashlib.sha256(body).hexdigest()[:16]}"',
     )
 
     async def endpoint(request: Request) -> Response:
         return file.answer(request)
 
-    return Route(path, endpoint, methods=["GET"], include_in_schema=False)
+    place = "/" if path.name == "index.html" else f"/{path.name}"
+    return Route(place, endpoint, methods=["GET"], include_in_schema=False)

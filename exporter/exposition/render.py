@@ -76,10 +76,13 @@ class Renderer:
     """Renders families; keeps the text of the series it saw last.
 
     Not for use by several threads at once.
+
+    Args:
+        catalogue: every metric there may be, by default the daemon's.
     """
 
-    def __init__(self) -> None:
-        self._metrics = {metric.name: _MetricLines(metric) for metric in CATALOGUE}
+    def __init__(self, catalogue: Iterable[Metric] = CATALOGUE) -> None:
+        self._metrics = {metric.name: _MetricLines(metric) for metric in catalogue}
 
     def render(self, found: Iterable[Family], form: Format) -> str:
         """Write every sample; OpenMetrics without its end, for others to follow.

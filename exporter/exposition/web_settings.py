@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from exporter.exposition.web_yaml import Section, read_document
+from exporter.config.document import Section, read_document
 
 ClientAuth = Literal[
     "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
@@ -125,7 +125,7 @@ def read_web_settings(path: Path) -> WebSettings:
         ConfigError: it cannot be read, or says something unknown or impossible;
             the message names file, line, key and remedy.
     """
-    document = read_document(path)
+    document = read_document(path, "web configuration", "tls_server_config")
     document.only("tls_server_config", "http_server_config", "basic_auth_users")
     return WebSettings(
         tls=_tls(document.section("tls_server_config"), path.parent),

@@ -1,5 +1,9 @@
-"""A YAML mapping that knows in which line each of its keys stands."""
+"""A YAML mapping that knows in which line each of its keys stands.
 
+Such files may hold tokens and hashes of passwords: no message quotes a value.
+"""
+
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -9,7 +13,10 @@ import yaml
 from exporter.core.errors import ConfigError
 
 _LARGEST_BYTES = 1 << 20
+_NULL = "tag:yaml.org,2002:null"
 _BOOLEAN = {"true": True, "false": False}
+# What the parser quotes of the text; a single character gives nothing away.
+_QUOTED = re.compile(r"'[^']{2,}'|\"[^\"]{2,}\"")
 
 
 class Section:
@@ -42,14 +49,18 @@ class Section:
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)
 
+    def where(self, key: str) -> str:
+        """Name file, line and key, for the begin of a message."""
+        line = self._nodes[key][0] if key in self._nodes else self._line
+        return f"{self._path}:{line}: {key}"
+
     def refuse(self, key: str, complaint: str) -> NoReturn:
         """Refuse what a key says.
 
         Raises:
             ConfigError: always; it names file, line and key.
         """
-        line = self._nodes[key][0] if key in self._nodes else self._line
-        msg = f"{self._path}:{line}: {key}: {complaint}"
+        msg = f"{self.where(key)}: {complaint}"
         raise ConfigError(msg)
 
     def only(self, *known: str) -> None:
@@ -111,7 +122,7 @@ class Section:
 
     def _node(self, key: str) -> yaml.Node | None:
         node = self._nodes[key][1] if key in self._nodes else None
-        return None if node is None or node.tag == "tag:yaml.org,2002:null" else node
+        return None if node is None or node.tag == _NULL else node
 
     def _scalar(self, key: str, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
@@ -120,8 +131,13 @@ class Section:
         return text
 
 
-def read_document(path: Path) -> Section:
+def read_document(path: Path, what: str, example: str) -> Section:
     """Read a YAML file whose top is a mapping, or that is empty.
+
+    Args:
+        path: the file.
+        what: what it should be, for messages, such as "web configuration".
+        example: a key that such a file may have at its top.
 
     Raises:
         ConfigError: it cannot be read, is too large, or is no such YAML.
@@ -129,7 +145,7 @@ def read_document(path: Path) -> Section:
     try:
         # Opening a named pipe would wait for a writer for ever.
         if not path.is_file():
-            msg = f"{path}: no such file; name a web configuration, YAML"
+            msg = f"{path}: no such file; name a {what}, YAML"
             raise ConfigError(msg)
         with path.open("rb") as file:
             raw = file.read(_LARGEST_BYTES + 1)
@@ -137,15 +153,25 @@ def read_document(path: Path) -> Section:
         msg = f"{path}: cannot be read: {error.strerror}; check path and permissions"
         raise ConfigError(msg) from error
     if len(raw) > _LARGEST_BYTES:
-        msg = f"{path}: larger than 1 MiB; is it a web configuration?"
+        msg = f"{path}: larger than 1 MiB; is it a {what}?"
         raise ConfigError(msg)
-    try:
-        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        msg = f"{path}: not valid YAML: {reason}"
-        raise ConfigError(msg) from error
+    node = _compose(path, raw)
     if node is not None and not isinstance(node, yaml.MappingNode):
-        msg = f"{path}: expected sections such as 'tls_server_config:'"
+        msg = f"{path}: expected sections such as '{example}:'"
         raise ConfigError(msg)
     return Section(path, 1, node)
+
+
+def _compose(path: Path, raw: bytes) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(
+            raw.decode("utf-8"), Loader=yaml.SafeLoader
+        )
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        # Not all of the error: it shows the line, and with it what may be a token.
+        mark = getattr(error, "problem_mark", None)
+        where = path if mark is None else f"{path}:{mark.line + 1}"
+        problem = getattr(error, "problem", None) or "not text, or nested too deeply"
+        msg = f"{where}: not valid YAML: {_QUOTED.sub('(…)', problem)}"
+        raise ConfigError(msg) from None
+    return None if node is None or node.tag == _NULL else node
