@@ -102,11 +102,11 @@ class Line:
         self.ask = ask
         self.due_s = 0.0
         self._cadence_s = cadence_s
-        self._is_forecast = is_forecast
+        self.is_forecast = is_forecast
+        self.next_unix_s = Seconds(0.0)
         self._outcome = ""
         self._error = ""
         self._failures = 0
-        self._next_unix_s = Seconds(0.0)
 
     @property
     def status(self) -> FeedStatus:
@@ -114,17 +114,17 @@ class Line:
         return FeedStatus(
             self.traits.name,
             self.zones,
-            self._is_forecast,
+            self.is_forecast,
             self._outcome,
             self._error,
             self._failures,
-            self._next_unix_s,
+            self.next_unix_s,
         )
 
     def wait(self, wait_s: float, unix_s: Seconds, monotonic_s: float) -> None:
         """Be due after some time, s."""
         self.due_s = monotonic_s + wait_s
-        self._next_unix_s = Seconds(unix_s + wait_s)
+        self.next_unix_s = Seconds(unix_s + wait_s)
 
     def succeeded(
         self,
@@ -178,7 +178,7 @@ class Line:
 
     @property
     def _what(self) -> str:
-        return "carbon forecast is" if self._is_forecast else "carbon intensity is"
+        return "carbon forecast is" if self.is_forecast else "carbon intensity is"
 
     @property
     def _about(self) -> dict[str, object]:

@@ -35,6 +35,7 @@ class FileIntensity:
         path: of the file.
         live_for_s: how long after it was written it is believed, s, > 0.
         factors: what its writer counts.
+        name: as in the label ``provider``, to tell several apart.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class FileIntensity:
         *,
         live_for_s: Seconds = USUAL_LIVE_FOR_S,
         factors: Literal["lifecycle", "direct", ""] = "",
+        name: str = NAME,
     ) -> None:
         self._path = path
         self._factors = factors
-        self.traits = Traits(NAME, cadence_s=_CADENCE_S, live_for_s=live_for_s)
+        self.traits = Traits(name, cadence_s=_CADENCE_S, live_for_s=live_for_s)
 
     def covers(self, zone: str) -> bool:
         """Whether it may have a zone: whoever writes it knows."""
@@ -67,7 +69,7 @@ class FileIntensity:
             {
                 zone: Observation(
                     zone=zone,
-                    provider=NAME,
+                    provider=self.traits.name,
                     value=GramsPerKwh(value),
                     observed_unix_s=written_unix_s,
                     slot_s=_CADENCE_S,

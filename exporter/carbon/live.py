@@ -150,7 +150,7 @@ class LiveIntensity:
         return held.live.until_unix_s > unix_s
 
     def restore(self, kept: Kept) -> bool:
-        """Take back what was kept, unless it is of no use here.
+        """Take back what was kept, unless it is of no use here or not the newest.
 
         Returns:
             Whether it was taken.
@@ -161,6 +161,9 @@ class LiveIntensity:
             or observation.signal != self._signal
             or kept.told_by not in self._providers
         ):
+            return False
+        held = self._held.get(kept.told_by)
+        if held is not None and held.kept.fetched_unix_s > kept.fetched_unix_s:
             return False
         self._hold(kept)
         return True

@@ -106,6 +106,10 @@ class Poller:
         for line in self._lines:
             for outcome in OUTCOMES:
                 self._counts.setdefault((line.traits.name, outcome), 0)
+        self._by_zone: dict[str, list[Line]] = {}
+        for line in self._lines:
+            for zone in line.zones if not line.is_forecast else ():
+                self._by_zone.setdefault(zone, []).append(line)
         self._check_sinks()
         self._restore()
         for line in self._lines:
@@ -123,6 +127,20 @@ class Poller:
     def statuses(self) -> tuple[FeedStatus, ...]:
         """How each thing that is asked for is doing."""
         return tuple(line.status for line in self._lines)
+
+    @property
+    def overdue_s(self) -> float:
+        """For how long a call has been due that was not made, s; 0 if none is.
+
+        A call that is under way counts as not made.
+        """
+        now_s = self._clocks.monotonic()
+        return max((now_s - line.due_s for line in self._lines), default=0.0)
+
+    def next_unix_s(self, zone: str) -> Seconds | None:
+        """When a value of a zone is asked for next; ``None``: never."""
+        lines = self._by_zone.get(zone, ())
+        return min((line.next_unix_s for line in lines), default=None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask until told to stop; what is outstanding then is given up."""

@@ -49,16 +49,19 @@ class YearlyIntensity:
 
     Args:
         zone: the configured grid zone; ``None`` for the world's average.
+        setting: what a message calls the setting that names it.
 
     Raises:
         ConfigError: no country of that code is known.
     """
 
-    def __init__(self, zone: str | None) -> None:
+    def __init__(self, zone: str | None, *, setting: str = "carbon.zone") -> None:
         figures = {figure.zone: figure for figure in _figures()}
         country = _WORLD if zone is None else zone.upper().partition("-")[0]
         if country not in figures:
-            raise ConfigError(_unknown_zone(zone or "", tuple(figures.values())))
+            hint = _unknown_zone(zone or "", tuple(figures.values()))
+            msg = f"{setting}: {hint}"
+            raise ConfigError(msg)
 
         figure = figures[country]
         advice = _ADVICE_NO_ZONE if zone is None else None
@@ -130,6 +133,6 @@ def _unknown_zone(zone: str, figures: tuple[_Figure, ...]) -> str:
     meant = dict.fromkeys(f"{spellings[c].zone} ({spellings[c].name})" for c in close)
     hint = f" (did you mean {', '.join(meant)}?)" if meant else ""
     return (
-        f"carbon.zone: no country of the grid zone {zone!r} is known{hint}; a zone "
+        f"no country of the grid zone {zone!r} is known{hint}; a zone "
         "begins with a country's two letters, such as DE, GB or US-CAL-CISO"
     )

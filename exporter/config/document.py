@@ -49,10 +49,15 @@ class Section:
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)
 
-    def where(self, key: str) -> str:
-        """Name file, line and key, for the begin of a message."""
+    @property
+    def path(self) -> Path:
+        """The file it is in."""
+        return self._path
+
+    def place(self, key: str) -> str:
+        """Name file and line of a key, for the begin of a message."""
         line = self._nodes[key][0] if key in self._nodes else self._line
-        return f"{self._path}:{line}: {key}"
+        return f"{self._path}:{line}"
 
     def refuse(self, key: str, complaint: str) -> NoReturn:
         """Refuse what a key says.
@@ -60,7 +65,7 @@ class Section:
         Raises:
             ConfigError: always; it names file, line and key.
         """
-        msg = f"{self.where(key)}: {complaint}"
+        msg = f"{self.place(key)}: {key}: {complaint}"
         raise ConfigError(msg)
 
     def only(self, *known: str) -> None:
@@ -106,6 +111,16 @@ class Section:
         if not isinstance(node, yaml.SequenceNode):
             self.refuse(key, "has to be a list")
         return tuple(self._scalar(key, item) for item in node.value)
+
+    def texts_or_text(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings, or the one string there is in place of a list.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        if isinstance(self._node(key), yaml.ScalarNode):
+            return (self.text(key),)
+        return self.texts(key)
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return a boolean.

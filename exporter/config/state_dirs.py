@@ -32,22 +32,37 @@ def usable_state(
     """
     if is_root:
         return state
-    home = _directory(environ, "HOME") or _home_of_user()
     own_run_dir = _first(
         (_directory(environ, "XDG_RUNTIME_DIR"), "jouled"),
         (_directory(environ, "XDG_CACHE_HOME"), "jouled/run"),
-        (home, ".cache/jouled/run"),
-    )
-    own_dir = _first(
-        (_directory(environ, "XDG_STATE_HOME"), "jouled"),
-        (home, ".local/state/jouled"),
+        (_home(environ), ".cache/jouled/run"),
     )
     run_dir, kept_dir = state.run_dir, state.dir
     if own_run_dir and "state.run_dir" not in given and not _is_writable(run_dir):
         run_dir = own_run_dir
-    if own_dir and "state.dir" not in given and not _is_writable(kept_dir):
-        kept_dir = own_dir
+    if "state.dir" not in given:
+        kept_dir = usable_kept_dir(kept_dir, "jouled", environ, is_root=is_root)
     return State(run_dir, kept_dir)
+
+
+def usable_kept_dir(
+    default: Path, name: str, environ: Mapping[str, str], *, is_root: bool
+) -> Path:
+    """Return the default directory of what outlives a reboot, or the user's own.
+
+    Args:
+        default: where root's programs keep it.
+        name: of the user's own directory.
+        environ: as for ``usable_state``.
+        is_root: root can make the default directory.
+    """
+    if is_root or _is_writable(default):
+        return default
+    own = _first(
+        (_directory(environ, "XDG_STATE_HOME"), name),
+        (_home(environ), f".local/state/{name}"),
+    )
+    return own or default
 
 
 def _first(*candidates: tuple[Path | None, str]) -> Path | None:
@@ -59,7 +74,10 @@ def _directory(environ: Mapping[str, str], variable: str) -> Path | None:
     return path if path.is_absolute() else None
 
 
-def _home_of_user() -> Path | None:
+def _home(environ: Mapping[str, str]) -> Path | None:
+    home = _directory(environ, "HOME")
+    if home is not None:
+        return home
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:

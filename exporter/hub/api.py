@@ -1,0 +1,101 @@
+"""The JSON API of the hub: read-only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, status
+
+from exporter.carbon.feed import FeedStatus
+from exporter.core.units import Seconds
+from exporter.hub.api_models import (
+    FeedAnswer,
+    HubAnswer,
+    HubIntensityAnswer,
+    ZoneAnswer,
+    ZonesAnswer,
+)
+from exporter.hub.board import intensity_answer
+from exporter.hub.desk import Desk
+
+
+def api_router(desk: Desk, *, version: str) -> APIRouter:
+    """Build the routes below ``/api/v1``.
+
+    Args:
+        desk: what there is to tell.
+        version: version of the hub.
+    """
+    router = APIRouter(prefix="/api/v1")
+
+    # Coroutines, although nothing waits: FastAPI runs plain functions on a
+    # pool of threads, which nobody here has a use for.
+    @router.get("/zones", summary="All grid zones that can be asked for")
+    async def zones() -> ZonesAnswer:
+        return ZonesAnswer(
+            unix_s=desk.unix_s,
+            zones=tuple(
+                ZoneAnswer(
+                    zone=plan.zone,
+                    providers=tuple(one.traits.name for one in plan.providers),
+                )
+                for plan in desk.site.plans
+            ),
+        )
+
+    @router.get("/hub", summary="Everything that the page shows")
+    async def hub() -> HubAnswer:
+        unix_s = desk.unix_s
+        return HubAnswer(
+            unix_s=unix_s,
+            version=version,
+            started_unix_s=desk.started_unix_s,
+            reload_refused=desk.reload_refused,
+            zones=tuple(
+                intensity_answer(board.view(unix_s), unix_s)
+                for board in desk.site.boards.values()
+            ),
+            feeds=tuple(map(_feed, desk.site.poller.statuses)),
+        )
+
+    return router
+
+
+def intensity_router(desk: Desk) -> APIRouter:
+    """Build the route of the intensity, for the description of the API alone.
+
+    What is asked for goes round it; see intensity.py.
+    """
+    router = APIRouter(prefix="/api/v1")
+
+    @router.get(
+        "/intensity",
+        summary="Carbon intensity in force in one grid zone, with its forecast",
+        description="Send the `ETag` of the last answer as `If-None-Match`, and ask "
+        "again after `max-age` of `Cache-Control`.",
+        responses={
+            304: {"description": "nothing changed that matters"},
+            400: {"description": "no zone is named"},
+            404: {"description": "no such zone is configured; `zones` tells which are"},
+        },
+    )
+    async def intensity(
+        zone: Annotated[str, Query(description="the grid zone, such as DE")],
+    ) -> HubIntensityAnswer:
+        board = desk.site.boards.get(zone.upper())
+        if board is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND)
+        unix_s = Seconds(desk.unix_s)
+        return intensity_answer(board.view(unix_s), unix_s)
+
+    return router
+
+
+def _feed(feed: FeedStatus) -> FeedAnswer:
+    return FeedAnswer(
+        provider=feed.provider,
+        zones=feed.zones,
+        is_forecast=feed.is_forecast,
+        outcome=feed.outcome,
+        error=feed.error,
+        failures=feed.failures,
+        next_unix_s=feed.next_unix_s,
+    )

@@ -1,0 +1,103 @@
+"""What the hub's JSON API answers; every field that is a quantity names its unit.
+
+A value that is not known is ``null``, never 0.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exporter.exposition.api_models import IntensityAnswer
+
+Intensity = Annotated[float, Field(description="gCO2e per kWh")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ForecastPointAnswer(_Answer):
+    """What is expected of one slot of time."""
+
+    begin_unix_s: float
+    slot_s: float
+    intensity_g_per_kwh: Intensity
+
+
+class MarginalAnswer(_Answer):
+    """What one kilowatt-hour more emits: advice, never to be counted."""
+
+    provider: str
+    intensity_g_per_kwh: Intensity
+    factors: Literal["lifecycle", "direct", ""]
+    estimated: bool
+    observed_unix_s: float
+
+
+class HubIntensityAnswer(IntensityAnswer):
+    """Carbon intensity in force in one grid zone, and what is expected of it."""
+
+    slot_s: Annotated[
+        float | None,
+        Field(description="length of the slot it speaks of, s; null for a year"),
+    ]
+    valid_until_unix_s: Annotated[
+        float | None,
+        Field(description="it is of this level up to then; null for a year"),
+    ]
+    fetched_unix_s: Annotated[
+        float | None, Field(description="when the provider told it; null for a year")
+    ]
+    forecast: Annotated[
+        tuple[ForecastPointAnswer, ...],
+        Field(description="in order of time, with the slot of now; maybe none"),
+    ]
+    marginal: Annotated[
+        MarginalAnswer | None, Field(description="null unless a live one is known")
+    ]
+
+
+class ZoneAnswer(_Answer):
+    """One grid zone that is configured."""
+
+    zone: str
+    providers: Annotated[
+        tuple[str, ...],
+        Field(description="in order of preference; none: its yearly figure is used"),
+    ]
+
+
+class ZonesAnswer(_Answer):
+    """All grid zones that can be asked for."""
+
+    unix_s: float
+    zones: tuple[ZoneAnswer, ...]
+
+
+class FeedAnswer(_Answer):
+    """How one thing that is asked for again and again is doing."""
+
+    provider: str
+    zones: tuple[str, ...]
+    is_forecast: Annotated[
+        bool, Field(description="whether this is a call for the forecast alone")
+    ]
+    outcome: Annotated[
+        str, Field(description='of the last call, as in the metrics; "" before it')
+    ]
+    error: Annotated[str, Field(description='why it failed; "" if it did not')]
+    failures: Annotated[int, Field(description="in a row")]
+    next_unix_s: float
+
+
+class HubAnswer(_Answer):
+    """Everything that the page shows."""
+
+    unix_s: float
+    version: str
+    started_unix_s: float
+    reload_refused: Annotated[
+        bool, Field(description="the last reload was refused; see the log")
+    ]
+    zones: tuple[HubIntensityAnswer, ...]
+    feeds: tuple[FeedAnswer, ...]

@@ -1,0 +1,49 @@
+"""Every metric of the hub, once; those of the node that it has too are the same.
+
+``families.py`` fills them, ``docs/metrics.md`` and ``jouled metrics`` print them.
+"""
+
+from exporter.exposition.catalogue import (
+    BUILD_INFO,
+    CARBON_ESTIMATED,
+    CARBON_FALLBACK_LEVEL,
+    CARBON_INTENSITY,
+    CARBON_OBSERVED,
+)
+from exporter.exposition.metric import Metric, counter, gauge
+
+CARBON_FORECAST = gauge(
+    "jouled_carbon_intensity_forecast_grams_per_kwh",
+    ("zone", "horizon"),
+    "Carbon intensity that is expected at one moment, so long from now (1h, 3h, 6h, "
+    "12h, 24h); absent where no forecast reaches.",
+)
+CARBON_FETCHES = counter(
+    "jouled_carbon_fetches_total",
+    ("provider", "outcome"),
+    "Calls to a provider of carbon intensity, by what they came to.",
+)
+REQUESTS = counter(
+    "jouled_hub_intensity_requests_total",
+    ("code",),
+    "Requests for the carbon intensity of a grid zone, by HTTP status: 304 means "
+    "that the node has it already.",
+)
+RELOAD_SUCCESSFUL = gauge(
+    "jouled_hub_config_last_reload_successful",
+    (),
+    "0 if the last reload of the configuration was refused.",
+)
+
+# In the order of a scrape.
+CATALOGUE: tuple[Metric, ...] = (
+    CARBON_INTENSITY,
+    CARBON_OBSERVED,
+    CARBON_FALLBACK_LEVEL,
+    CARBON_ESTIMATED,
+    CARBON_FORECAST,
+    CARBON_FETCHES,
+    REQUESTS,
+    RELOAD_SUCCESSFUL,
+    BUILD_INFO,
+)

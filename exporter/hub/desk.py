@@ -1,0 +1,70 @@
+"""What the surfaces of the hub read: the site in force, and what was counted."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from exporter.carbon.poller import Time
+from exporter.core.units import Seconds
+from exporter.hub.site import Site
+
+# There from the start, so that the first of each is an increase.
+_CODES = (200, 304, 400, 404)
+
+# Nobody waits longer for a provider before the hub says that it is ready.
+_READY_WITHIN_S = 30.0
+# A call takes 20 s at most, and those of one provider follow each other.
+_HUNG_S = 120.0
+_CALL_S = 25.0
+
+
+class Desk:
+    """The site in force; another one takes its place when it is read again.
+
+    Args:
+        site: the first one.
+        clocks: what time it is.
+    """
+
+    def __init__(self, site: Site, clocks: Time) -> None:
+        self.site = site
+        self.reload_refused = False
+        self.requests: Counter[int] = Counter(dict.fromkeys(_CODES, 0))
+        self._clocks = clocks
+        self._retired: Counter[tuple[str, str]] = Counter()
+        self._begin_s = clocks.monotonic()
+        self.started_unix_s = Seconds(clocks.unix())
+
+    @property
+    def unix_s(self) -> Seconds:
+        """Now."""
+        return Seconds(self._clocks.unix())
+
+    def replace(self, site: Site) -> None:
+        """Put another site in force; counters go on."""
+        for count in self.site.poller.counts:
+            self._retired[count.provider, count.outcome] += count.fetches
+        self.site = site
+
+    @property
+    def fetches(self) -> Mapping[tuple[str, str], int]:
+        """Fetches by provider and outcome since the hub started."""
+        counts = dict(self._retired)
+        for provider, outcome, fetches in self.site.poller.counts:
+            key = provider, outcome
+            counts[key] = counts.get(key, 0) + fetches
+        return counts
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every provider was asked, or has had its time to answer."""
+        if self._clocks.monotonic() - self._begin_s > _READY_WITHIN_S:
+            return True
+        statuses = self.site.poller.statuses
+        return all(status.outcome for status in statuses if not status.is_forecast)
+
+    @property
+    def hangs_s(self) -> float | None:
+        """For how long nobody was asked that is due, s; ``None`` if all is well."""
+        overdue_s = self.site.poller.overdue_s
+        most_s = _HUNG_S + _CALL_S * len(self.site.poller.statuses)
+        return overdue_s if overdue_s > most_s else None

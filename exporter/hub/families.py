@@ -1,0 +1,102 @@
+"""What the hub knows as samples, metric by metric.
+
+What is not known has no sample: an absent series, never a zero. A gauge of the value
+carries who told it, so when that changes, the series of before is gone.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from exporter.core.forecast import forecast_at
+from exporter.core.model import Intensity
+from exporter.core.units import Seconds
+from exporter.exposition.catalogue import (
+    BUILD_INFO,
+    CARBON_ESTIMATED,
+    CARBON_FALLBACK_LEVEL,
+    CARBON_INTENSITY,
+    CARBON_OBSERVED,
+)
+from exporter.exposition.families import Build, Family, LabelValues
+from exporter.exposition.metric import Metric
+from exporter.hub.board import View
+from exporter.hub.catalogue import (
+    CARBON_FETCHES,
+    CARBON_FORECAST,
+    RELOAD_SUCCESSFUL,
+    REQUESTS,
+)
+from exporter.hub.desk import Desk
+
+HORIZONS_S: Mapping[str, float] = {
+    "1h": 3600.0,
+    "3h": 3 * 3600.0,
+    "6h": 6 * 3600.0,
+    "12h": 12 * 3600.0,
+    "24h": 24 * 3600.0,
+}
+
+
+def families(desk: Desk, build: Build) -> list[Family]:
+    """List every metric of the hub with its samples, in the catalogue's order."""
+    unix_s = desk.unix_s
+    views = [board.view(unix_s) for board in desk.site.boards.values()]
+    fetches = sorted(desk.fetches.items())
+    return [
+        *_carbon(views, unix_s),
+        _known(CARBON_FETCHES, fetches),
+        _known(
+            REQUESTS,
+            (((str(code),), count) for code, count in sorted(desk.requests.items())),
+        ),
+        _known(RELOAD_SUCCESSFUL, [((), not desk.reload_refused)]),
+        Family(BUILD_INFO, [(build, 1.0, None)]),
+    ]
+
+
+def _carbon(views: list[View], unix_s: Seconds) -> list[Family]:
+    by_zone = [((view.intensity.zone,), view.intensity) for view in views]
+    values = [view.intensity for view in views]
+    values += [view.marginal.intensity for view in views if view.marginal is not None]
+    return [
+        _known(
+            CARBON_INTENSITY,
+            ((_labels(intensity), intensity.value) for intensity in values),
+        ),
+        _known(
+            CARBON_OBSERVED,
+            ((zone, intensity.observed_unix_s) for zone, intensity in by_zone),
+        ),
+        _known(
+            CARBON_FALLBACK_LEVEL,
+            ((zone, intensity.fallback_level) for zone, intensity in by_zone),
+        ),
+        _known(
+            CARBON_ESTIMATED,
+            ((zone, intensity.estimated) for zone, intensity in by_zone),
+        ),
+        _known(
+            CARBON_FORECAST,
+            (
+                (
+                    (view.intensity.zone, horizon),
+                    forecast_at(view.forecast, Seconds(unix_s + ahead_s)),
+                )
+                for view in views
+                for horizon, ahead_s in HORIZONS_S.items()
+            ),
+        ),
+    ]
+
+
+def _labels(intensity: Intensity) -> LabelValues:
+    return (intensity.zone, intensity.provider, intensity.signal, intensity.factors)
+
+
+def _known(
+    metric: Metric, values: Iterable[tuple[LabelValues, float | None]]
+) -> Family:
+    """Keep the values that are known."""
+    return Family(
+        metric,
+        [(labels, value, None) for labels, value in values if value is not None],
+    )

@@ -1,0 +1,60 @@
+"""A hub with providers that a test makes up, on a clock of its own."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from exporter.carbon.last_good import LastGood
+from exporter.core.units import Seconds
+from exporter.hub.desk import Desk
+from exporter.hub.http import HubApp, create_app
+from exporter.hub.settings import ZonePlan
+from exporter.hub.site import Site
+from tests.fakes.asgi import Asker
+from tests.fakes.carbon import NOW, FakeProvider
+from tests.fakes.carbon_world import no_web
+from tests.fakes.fake_time import FakeTime
+
+_NEVER_S = 1e9
+
+
+class HubWorld:
+    """The parts of a hub below its process; nobody sleeps.
+
+    Args:
+        folder: where the last good values are kept.
+        zones: each with its providers, in order of preference.
+    """
+
+    def __init__(self, folder: Path, **zones: tuple[FakeProvider, ...]) -> None:
+        self.time = FakeTime(NOW, _NEVER_S)
+        self._store = LastGood(folder)
+        self.desk = Desk(self._build(None, zones), self.time.clocks)
+        self.app: HubApp = create_app(self.desk, version="1.2.3")
+        self.asker = Asker(self.app)
+
+    def replace(self, **zones: tuple[FakeProvider, ...]) -> None:
+        """Put another configuration in force, as a reload does."""
+        self.desk.replace(self._build(self.desk.site, zones))
+
+    def poll(self) -> None:
+        """Make every call that is due."""
+
+        async def ask() -> None:
+            async with no_web() as web:
+                await self.desk.site.poller.ask_who_is_due(web)
+
+        asyncio.run(ask())
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass, without a call."""
+        self.time.pass_s(seconds)
+
+    def _build(
+        self, former: Site | None, zones: Mapping[str, tuple[FakeProvider, ...]]
+    ) -> Site:
+        plans = [
+            ZonePlan(zone, providers, Seconds(6 * 3600.0))
+            for zone, providers in zones.items()
+        ]
+        return Site(plans, no_web, self._store, self.time.clocks, former)
