@@ -1,7 +1,6 @@
 """What the surfaces of the hub read: the site in force, and what was counted."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 from exporter.carbon.poller import Time
 from exporter.core.units import Seconds
@@ -30,7 +29,6 @@ class Desk:
         self.reload_refused = False
         self.requests: Counter[int] = Counter(dict.fromkeys(_CODES, 0))
         self._clocks = clocks
-        self._retired: Counter[tuple[str, str]] = Counter()
         self._begin_s = clocks.monotonic()
         self.started_unix_s = Seconds(clocks.unix())
 
@@ -38,21 +36,6 @@ class Desk:
     def unix_s(self) -> Seconds:
         """Now."""
         return Seconds(self._clocks.unix())
-
-    def replace(self, site: Site) -> None:
-        """Put another site in force; counters go on."""
-        for count in self.site.poller.counts:
-            self._retired[count.provider, count.outcome] += count.fetches
-        self.site = site
-
-    @property
-    def fetches(self) -> Mapping[tuple[str, str], int]:
-        """Fetches by provider and outcome since the hub started."""
-        counts = dict(self._retired)
-        for provider, outcome, fetches in self.site.poller.counts:
-            key = provider, outcome
-            counts[key] = counts.get(key, 0) + fetches
-        return counts
 
     @property
     def is_ready(self) -> bool:

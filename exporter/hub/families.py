@@ -40,7 +40,7 @@ def families(desk: Desk, build: Build) -> list[Family]:
     """List every metric of the hub with its samples, in the catalogue's order."""
     unix_s = desk.unix_s
     views = [board.view(unix_s) for board in desk.site.boards.values()]
-    fetches = sorted(desk.fetches.items())
+    fetches = sorted(desk.site.fetches.items())
     return [
         *_carbon(views, unix_s),
         _known(CARBON_FETCHES, fetches),

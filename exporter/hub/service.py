@@ -182,7 +182,7 @@ class _Hub:
                 "some changes wait for a restart", extra={"keys": ",".join(waiting)}
             )
         self._config = new
-        self._desk.replace(site)
+        self._desk.site = site
         self._desk.reload_refused = False
         self._changed.set()
         logging.getLogger().setLevel(new.log.level.upper())

@@ -37,6 +37,10 @@ class Site:
         former: "Site | None" = None,
     ) -> None:
         self.plans = tuple(plans)
+        # Counters go on, those of a provider that is gone included.
+        self._counts: dict[tuple[str, str], int] = (
+            {} if former is None else former.fetches
+        )
         sinks = {
             (plan.zone, signal): sink
             for plan in plans
@@ -49,7 +53,12 @@ class Site:
                 sink.take_over(old)
         self.sinks: Mapping[tuple[str, str], LiveIntensity] = sinks
         self.poller = Poller(
-            _feeds(plans), sinks.values(), open_web, store=store, clocks=clocks
+            _feeds(plans),
+            sinks.values(),
+            open_web,
+            store=store,
+            counts=self._counts,
+            clocks=clocks,
         )
         self.boards: Mapping[str, Board] = {
             # Nobody should have to remember how somebody else spelt it.
@@ -62,6 +71,11 @@ class Site:
             )
             for plan in plans
         }
+
+    @property
+    def fetches(self) -> dict[tuple[str, str], int]:
+        """Fetches by provider and outcome since the hub started."""
+        return dict(self._counts)
 
 
 def _sink(plan: ZonePlan, signal: Signal) -> LiveIntensity | None:

@@ -91,7 +91,9 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     assert grams == pytest.approx(energy_j / 3.6e6 * 100 * 1.5)
     assert last.series(JOB) == []
     assert last.total(TENANT) > before.total(TENANT) > 0
-    assert "changed=pue,pue_schedule,carbon.intensity,metrics.level" in node.daemon.said()
+    assert (
+        "changed=pue,pue_schedule,carbon.intensity,metrics.level" in node.daemon.said()
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class HubWorld:
 
     def replace(self, **zones: tuple[FakeProvider, ...]) -> None:
         """Put another configuration in force, as a reload does."""
-        self.desk.replace(self._build(self.desk.site, zones))
+        self.desk.site = self._build(self.desk.site, zones)
 
     def poll(self) -> None:
         """Make every call that is due."""
