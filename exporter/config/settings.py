@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from exporter.config.kubernetes import Kubernetes
 from exporter.config.table import Section, Setting, sections_of, setting
 from exporter.config.values import (
     address,
@@ -353,6 +354,7 @@ class Config:
     idle: Idle = field(default_factory=Idle)
     attribution: Attribution = field(default_factory=Attribution)
     slurm: Slurm = field(default_factory=Slurm)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
     gpu: Gpu = field(default_factory=Gpu)
     labels: Labels = field(default_factory=Labels)
     carbon: Carbon = field(default_factory=Carbon)
