@@ -246,6 +246,25 @@ class Cgroup:
         return "" if tree is None else f"{tree}/{self._path}/{v1_name}"
 
 
+def directories_in(path: str) -> list[tuple[str, int]]:
+    """Names and inodes of the cgroups in a cgroup; none if it has gone.
+
+    Raises:
+        SourceDeniedError: it may not be read.
+    """
+    try:
+        with os.scandir(path) as entries:
+            return [
+                (entry.name, entry.inode())
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+            ]
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    except OSError:
+        return []
+
+
 def count_cpus(text: str) -> int | None:
     """Count the CPUs of a list such as ``0-3,8``; ``None`` if it is none."""
     count = 0

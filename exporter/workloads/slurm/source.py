@@ -29,13 +29,13 @@ from exporter.workloads.cgroups import CgroupTrees, FileBudget, find_trees
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming
+from exporter.workloads.remainder import Remainder, Root
 from exporter.workloads.slurm.drops import DropDirectory
 from exporter.workloads.slurm.gpus import GpuOwners, GpuSettings
 from exporter.workloads.slurm.job import SCHEDULER, Job
 from exporter.workloads.slurm.registry import JobRegistry
-from exporter.workloads.slurm.remainder import Remainder
 from exporter.workloads.slurm.search import EnvironmentSearch
-from exporter.workloads.slurm.tree import Holder, JobPlace, Root, scan
+from exporter.workloads.slurm.tree import Holder, JobPlace, scan
 from exporter.workloads.slurm.watcher import Watcher
 from exporter.workloads.users import UserNames
 

@@ -10,13 +10,13 @@ Version 1 has the same path in the tree of each controller that Slurm uses. CPU
 time is counted in one of them only, and not every site has Slurm use that one.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from exporter.workloads.cgroups import CgroupTrees, unreadable
+from exporter.workloads.cgroups import CgroupTrees, directories_in
+from exporter.workloads.remainder import Root
 
 Role = Literal["roots", "users", "jobs"]
 
@@ -101,20 +101,6 @@ class JobPlace(NamedTuple):
     inode: int = 0
 
 
-class Root(NamedTuple):
-    """A cgroup that holds jobs.
-
-    Attributes:
-        path: below the root of its tree.
-        controller: in whose tree it was found, in version 1.
-        others: paths of the cgroups in it that are no jobs, such as slurmd's own.
-    """
-
-    path: str
-    controller: str | None
-    others: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All of Slurm's cgroups at one moment."""
@@ -135,7 +121,7 @@ def scan(trees: CgroupTrees) -> Listing:
     holders: list[Holder] = []
     for holder in _holders_of_roots(trees):
         holders.append(holder)
-        for name, _ in _directories(holder.directory):
+        for name, _ in directories_in(holder.directory):
             if not holder.is_root(name):
                 continue
             if any(root.path == holder.below(name, "jobs").path for root in roots):
@@ -161,11 +147,11 @@ def _scan_root(
 ) -> None:
     """Add what is in a root to the lists."""
     holders.append(root)
-    for name, inode in _directories(root.directory):
+    for name, inode in directories_in(root.directory):
         if root.role == "users" and root.is_user(name):
             user = root.below(name, "jobs")
             holders.append(user)
-            places = (user.job(*each) for each in _directories(user.directory))
+            places = (user.job(*each) for each in directories_in(user.directory))
             jobs.extend(place for place in places if place is not None)
             continue
         place = root.job(name, inode) if root.role == "jobs" else None
@@ -188,22 +174,6 @@ def _slices(holder: Holder, depth: int) -> Iterator[Holder]:
     yield holder
     if depth == _DEEPEST_SLICE:
         return
-    for name, _ in _directories(holder.directory):
+    for name, _ in directories_in(holder.directory):
         if name.endswith(".slice") and not _FOREIGN_SLICE.fullmatch(name):
             yield from _slices(holder.below(name, "roots"), depth + 1)
-
-
-def _directories(path: str) -> list[tuple[str, int]]:
-    """Names and inodes of the directories in a directory."""
-    try:
-        with os.scandir(path) as entries:
-            return [
-                (entry.name, entry.inode())
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False)
-            ]
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except OSError:
-        # It has gone since it was seen.
-        return []

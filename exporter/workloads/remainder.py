@@ -1,22 +1,36 @@
-"""The counter that still holds what ended jobs have used: all of Slurm's roots.
+"""The counter that still holds what ended workloads have used: a scheduler's roots.
 
-A root counts whatever ran below it. Cgroups in it that are no jobs (slurmd's own)
+A root counts whatever ran below it. Cgroups in it that are no workloads (slurmd's own)
 are subtracted, and so are those of jobs that are not reported yet, so that what is
-left over is of jobs alone. Several roots count as one: a job may be in two.
+left over is of workloads alone. Several roots count as one: a job may be in two.
 
 It never falls on purpose: what a root or another cgroup had counted when it went is
 kept. What is off by the microseconds between two readings evens out.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from exporter.core.units import Seconds
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget
-from exporter.workloads.slurm.tree import Root
+
+
+class Root(NamedTuple):
+    """A cgroup that holds workloads.
+
+    Attributes:
+        path: below the root of its tree.
+        controller: in whose tree it was found, in version 1.
+        others: paths of the cgroups in it that are no workloads, such as slurmd's own.
+    """
+
+    path: str
+    controller: str | None
+    others: tuple[str, ...]
 
 
 class Remainder:
-    """CPU time of all jobs that ever ran on this node.
+    """CPU time of all workloads of a scheduler that ever ran on this node.
 
     Args:
         budget: allows files to be kept open.
