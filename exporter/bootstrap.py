@@ -7,11 +7,12 @@ itself.
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter import daemon
 from exporter.carbon.static import FixedIntensity, FixedPue
 from exporter.carbon.yearly import YearlyIntensity
-from exporter.config import Config
+from exporter.config import Config, Embodied
 from exporter.core.archive import JobArchive
 from exporter.core.model import Component
 from exporter.core.ports import (
@@ -22,7 +23,7 @@ from exporter.core.ports import (
     PueSource,
     WorkloadSource,
 )
-from exporter.core.units import GramsPerKwh, Seconds, Watts
+from exporter.core.units import Grams, GramsPerKwh, Seconds, Watts
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
@@ -44,6 +45,9 @@ from exporter.workloads.slurm import (
     SlurmWorkloads,
     drop_directory,
 )
+
+if TYPE_CHECKING:
+    from exporter.core.embodied import EmbodiedCarbon
 
 # How long a question to the API about jobs of the past may take.
 _ARCHIVE_ANSWER_S = 2.0
@@ -163,6 +167,8 @@ def build_live(config: Config) -> Live:
         idle_w=tuple((c, Watts(w)) for c, w in configured if w is not None),
         max_jobs=config.metrics.max_jobs,
         ended_jobs_s=config.metrics.ended_jobs_s,
+        market_intensity=_grams_per_kwh(config.carbon.market_g_per_kwh),
+        embodied=_embodied(config.embodied),
     )
     return Live(settings, build_intensity(config), build_pue(config))
 
@@ -277,6 +283,19 @@ def _naming(config: Config) -> UserNaming:
     if labels.user == "hash" and labels.hash_key_file is not None:
         key = read_hash_key(labels.hash_key_file)
     return UserNaming(labels.user, key)
+
+
+def _embodied(embodied: Embodied) -> "EmbodiedCarbon | None":
+    if embodied.node_kg is None:
+        return None
+    # Few sites know the figure.
+    from exporter.core.embodied import EmbodiedCarbon  # noqa: PLC0415 - see above
+
+    return EmbodiedCarbon(Grams(embodied.node_kg * 1000), Seconds(embodied.lifetime_s))
+
+
+def _grams_per_kwh(value: float | None) -> GramsPerKwh | None:
+    return None if value is None else GramsPerKwh(value)
 
 
 def _watts(value: float | None) -> Watts | None:

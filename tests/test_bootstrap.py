@@ -3,8 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from exporter.bootstrap import build_pue, build_sources
-from exporter.config import Config, Gpu, Labels, Paths, Power, Slurm, State
+from exporter.bootstrap import build_live, build_pue, build_sources
+from exporter.config import (
+    Carbon,
+    Config,
+    Embodied,
+    Gpu,
+    Labels,
+    Paths,
+    Power,
+    Slurm,
+    State,
+)
 from exporter.core.errors import ConfigError
 from exporter.core.model import GpuHold, WorkloadsReading
 from exporter.core.units import Seconds
@@ -118,6 +128,23 @@ def test_a_key_that_cannot_be_read_keeps_the_daemon_from_starting(
 
     with pytest.raises(ConfigError, match=r"labels\.hash_key_file"):
         build_sources(config)
+
+
+def test_what_is_counted_beside_emissions_is_off_until_it_is_configured() -> None:
+    """Figures of the operator, in the units of the core."""
+    off = build_live(Config(carbon=Carbon(zone="DE"))).settings
+    on = build_live(
+        Config(
+            carbon=Carbon(zone="DE", market_g_per_kwh=0.0),
+            embodied=Embodied(node_kg=1500.0),
+        )
+    ).settings
+
+    assert (off.market_intensity, off.embodied) == (None, None)
+    assert on.market_intensity == 0.0
+    assert on.embodied is not None
+    assert on.embodied.node_g == 1.5e6
+    assert on.embodied.lifetime_s == 5 * 365 * 86400.0
 
 
 def test_a_schedule_of_the_pue_takes_its_place() -> None:

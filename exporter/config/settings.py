@@ -281,6 +281,35 @@ class Carbon:
         default_note="that of the zone",
         reloadable=True,
     )
+    market_g_per_kwh: float | None = setting(
+        number(0, 2000),
+        "what the electricity that the site has contracted emits, gCO2e per kWh; "
+        "counted apart",
+        default=None,
+        name="market_intensity",
+        default_note="not counted",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Embodied:
+    """What making the node emitted, counted apart from what it emits."""
+
+    node_kg: float | None = setting(
+        number(0, 1_000_000, above=True),
+        "kgCO2e of making this node, with all that is in it",
+        default=None,
+        default_note="not counted",
+        reloadable=True,
+    )
+    lifetime_s: float = setting(
+        duration(30 * _DAY_S, 36500 * _DAY_S),
+        "how long the node is expected to serve",
+        default=5 * 365 * _DAY_S,
+        name="lifetime",
+        reloadable=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +407,7 @@ class Config:
         default="UTC",
         reloadable=True,
     )
+    embodied: Embodied = field(default_factory=Embodied)
     metrics: Metrics = field(default_factory=Metrics)
     archive: Archive = field(default_factory=Archive)
     log: Log = field(default_factory=Log)

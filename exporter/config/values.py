@@ -15,7 +15,14 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 T = TypeVar("T")
 YamlType = Literal["str", "int", "float", "bool"]
 
-_UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNITS_S = {
+    "y": 365 * 86400.0,
+    "d": 86400.0,
+    "h": 3600.0,
+    "m": 60.0,
+    "s": 1.0,
+    "ms": 0.001,
+}
 _DURATION = re.compile(
     "".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _UNITS_S),
     re.ASCII,
@@ -59,7 +66,7 @@ def parse_duration_s(text: str) -> float:
     """Read a duration such as ``500ms``, ``1s``, ``1h30m`` or ``10d``.
 
     Args:
-        text: numbers with units (d, h, m, s, ms), larger units first.
+        text: numbers with units (y for 365 days, d, h, m, s, ms), larger units first.
 
     Returns:
         The duration, s, finite, >= 0.
@@ -86,7 +93,7 @@ def show_duration(duration_s: float) -> str:
     """
     if 0 < duration_s < 1:
         return f"{_decimal(duration_s * 1000)}ms"
-    for unit in ("d", "h", "m"):
+    for unit in ("y", "d", "h", "m"):
         if duration_s > 0 and duration_s % _UNITS_S[unit] == 0:
             return f"{_decimal(duration_s / _UNITS_S[unit])}{unit}"
     return f"{_decimal(duration_s)}s"

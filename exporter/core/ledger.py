@@ -59,6 +59,8 @@ class JobAccount:
             ``None`` until they had any.
         emissions_g: grams.
         fallback_g: the part of them that was computed on fallback intensity.
+        market_g: grams of the same energy by the operator's contracts.
+        embodied_g: its part of what making the node emitted, g.
         cpu_s: CPU time since it was first seen, s.
         gpu_use: how it used its GPUs; ``None`` as long as it has held none.
         start_unix_s: when it started; ``None`` until known.
@@ -80,6 +82,8 @@ class JobAccount:
     estimated_j: float = 0.0
     emissions_g: float = 0.0
     fallback_g: float = 0.0
+    market_g: float = 0.0
+    embodied_g: float = 0.0
     cpu_s: float = 0.0
     gpu_use: GpuUse | None = None
     start_unix_s: float | None = None
@@ -96,6 +100,8 @@ class TenantAccount:
     energy_j: float = 0.0
     emissions_g: float = 0.0
     active_s: float = 0.0
+    market_g: float = 0.0
+    embodied_g: float = 0.0
 
 
 TenantKey = tuple[str, str, str]
@@ -116,6 +122,8 @@ class Ledger:
     unmeasured_s: dict[Component, float] = field(default_factory=dict)
     emissions_g: float = 0.0
     fallback_g: float = 0.0
+    market_g: float = 0.0
+    embodied_g: float = 0.0
     jobs: dict[WorkloadId, JobAccount] = field(default_factory=dict)
     tenants: dict[TenantKey, TenantAccount] = field(default_factory=dict)
     jobs_dropped: int = 0
@@ -192,6 +200,30 @@ class Ledger:
         if job.labels is not None:
             self._book_tenant(job, job.labels, energy_j, grams, now_s)
 
+    def book_beside(
+        self,
+        workload: WorkloadId,
+        now_s: Seconds,
+        *,
+        market_g: float = 0.0,
+        embodied_g: float = 0.0,
+    ) -> None:
+        """Book grams for a job that are counted beside its emissions, never with them.
+
+        Args:
+            workload: the job.
+            now_s: monotonic time of the tick.
+            market_g: by the operator's contracts, g, >= 0.
+            embodied_g: of making the node, g, >= 0.
+        """
+        job = self.jobs[workload]
+        job.market_g += market_g
+        job.embodied_g += embodied_g
+        if job.labels is not None:
+            tenant = self._book_tenant(job, job.labels, 0.0, 0.0, now_s)
+            tenant.market_g += market_g
+            tenant.embodied_g += embodied_g
+
     def book_gpu_use(
         self, workload: WorkloadId, held_s: float, utilization: Ratio | None
     ) -> None:
@@ -241,7 +273,11 @@ class Ledger:
                 continue
             job.labels = known or WorkloadLabels(job_id=job.workload.key)
             energy_j = sum(job.energy_j)
-            self._book_tenant(job, job.labels, energy_j, job.emissions_g, now_s)
+            tenant = self._book_tenant(
+                job, job.labels, energy_j, job.emissions_g, now_s
+            )
+            tenant.market_g += job.market_g
+            tenant.embodied_g += job.embodied_g
             job.exported = exported < max_jobs
             exported += job.exported
             self.jobs_dropped += not job.exported
@@ -274,7 +310,7 @@ class Ledger:
         energy_j: float,
         grams: float,
         now_s: float,
-    ) -> None:
+    ) -> TenantAccount:
         key = (job.workload.scheduler, labels.tenant, labels.user)
         account = self.tenants.get(key)
         if account is None:
@@ -282,3 +318,4 @@ class Ledger:
         account.energy_j += energy_j
         account.emissions_g += grams
         account.active_s = now_s
+        return account

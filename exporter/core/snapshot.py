@@ -86,6 +86,8 @@ class JobTotals(NamedTuple):
         fallback_g: the part of its grams computed on fallback intensity.
         peak_power_w: the most that all components together had in one tick.
         gpu_use: how it used the GPUs it held; ``None`` if it never held any.
+        market_g: grams by the operator's contracts; ``None`` if not counted.
+        embodied_g: its part of what making the node emitted; likewise.
     """
 
     workload: WorkloadId
@@ -107,11 +109,16 @@ class JobTotals(NamedTuple):
     fallback_g: Grams = Grams(0.0)
     peak_power_w: Watts | None = None
     gpu_use: GpuUse | None = None
+    market_g: Grams | None = None
+    embodied_g: Grams | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TenantTotals:
-    """What one user of one tenant used on this node; outlives the jobs."""
+    """What one user of one tenant used on this node; outlives the jobs.
+
+    ``market_g`` and ``embodied_g`` are ``None`` if they are not counted.
+    """
 
     scheduler: str
     tenant: str
@@ -119,6 +126,8 @@ class TenantTotals:
     created_unix_s: Seconds
     energy_j: Joules
     emissions_g: Grams
+    market_g: Grams | None = None
+    embodied_g: Grams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,10 @@ class Snapshot:
     when no component's power is known. ``fallback_emissions_g`` is the part of
     ``emissions_g`` that was computed on fallback intensity. ``forecast`` is what is
     expected of the carbon intensity from now on.
+
+    Beside the emissions: ``market_g`` are grams by the operator's contracts, of which
+    a kilowatt-hour emits ``market_intensity``, and ``embodied_g`` what making the node
+    emitted, as far as it has been used up. All are ``None`` if they are not counted.
     """
 
     time_s: Seconds
@@ -153,6 +166,9 @@ class Snapshot:
     sample_duration_s: Seconds
     tick_duration_s: Seconds = Seconds(0.0)
     forecast: Forecast = ()
+    market_intensity: GramsPerKwh | None = None
+    market_g: Grams | None = None
+    embodied_g: Grams | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ def node_answer(
         energy_j=snapshot.node_energy_j if components else None,
         emissions_g=snapshot.emissions_g if components else None,
         fallback_emissions_g=snapshot.fallback_emissions_g if components else None,
+        market_emissions_g=snapshot.market_g if components else None,
+        market_intensity_g_per_kwh=snapshot.market_intensity,
+        embodied_g=snapshot.embodied_g,
         cpu_busy_ratio=snapshot.cpu_busy,
         pue_ratio=snapshot.pue,
         components=components,
@@ -132,6 +135,8 @@ def job_answer(job: JobTotals) -> JobAnswer:
         last_seen_unix_s=job.end_unix_s,
         estimated_energy_j=job.estimated_j,
         fallback_emissions_g=job.fallback_g,
+        market_emissions_g=job.market_g,
+        embodied_g=job.embodied_g,
         **_ratios_of(job, energy_j),
     )
 
@@ -168,6 +173,8 @@ def record_answer(record: JobRecord) -> JobAnswer:
         last_seen_unix_s=record.seen_unix_s,
         estimated_energy_j=record.estimated_j,
         fallback_emissions_g=record.fallback_g,
+        market_emissions_g=None,
+        embodied_g=None,
         **_ratios_of(record, record.total_j),
     )
 

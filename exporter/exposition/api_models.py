@@ -117,6 +117,14 @@ class NodeAnswer(_Answer):
     fallback_emissions_g: Annotated[
         float | None, Field(description="the part computed on fallback intensity, g")
     ]
+    market_emissions_g: Annotated[
+        float | None, Field(description="by the site's contracts, g; null: not counted")
+    ]
+    market_intensity_g_per_kwh: float | None
+    embodied_g: Annotated[
+        float | None,
+        Field(description="used up of making the node, g; null: not counted"),
+    ]
     cpu_busy_ratio: float | None
     pue_ratio: float
     components: tuple[ComponentAnswer, ...]
@@ -177,6 +185,16 @@ class JobAnswer(_Answer):
     ]
     fallback_ratio: Annotated[
         float | None, Field(description="the same as a part of emissions_g, 0..1")
+    ]
+    market_emissions_g: Annotated[
+        float | None,
+        Field(
+            description="by the site's contracts, g; null if not counted or archived"
+        ),
+    ]
+    embodied_g: Annotated[
+        float | None,
+        Field(description="its part of making the node, g; null likewise"),
     ]
     peak_power_w: Annotated[
         float | None, Field(description="the most in any one interval, W")

@@ -1,8 +1,8 @@
 """Every metric of the node daemon, once.
 
-``families.py`` fills them, ``render.py`` writes them, ``docs/metrics.md`` and
-``jouled metrics`` print them. A name here is a promise: changing one breaks
-somebody's dashboard.
+``families.py`` and ``job_families.py`` fill them, ``render.py`` writes them, and
+``docs/metrics.md`` and ``jouled metrics`` print them. A name here is a promise:
+changing one breaks somebody's dashboard.
 
 Names follow the Prometheus conventions: base units, the unit at the end of the
 name, ``_total`` behind a counter and ``_info`` behind facts whose value is 1.
@@ -56,6 +56,18 @@ NODE_FALLBACK_EMISSIONS = counter(
     "jouled_node_emissions_fallback_grams_total",
     (),
     "Part of the node's CO2e that was computed on fallback carbon intensity.",
+)
+NODE_MARKET_EMISSIONS = counter(
+    "jouled_node_market_emissions_grams_total",
+    (),
+    "CO2e of the node's energy by the site's contracts (market-based); never added "
+    "to the other emissions. Absent unless configured.",
+)
+NODE_EMBODIED = counter(
+    "jouled_node_embodied_grams_total",
+    (),
+    "CO2e of making the node, as far as its life has been used up since boot; never "
+    "added to emissions. Absent unless configured.",
 )
 COMPONENT_POWER = gauge(
     "jouled_component_power_watts",
@@ -149,6 +161,18 @@ JOB_EMISSIONS = counter(
     "time times PUE.",
     "job",
 )
+JOB_MARKET_EMISSIONS = counter(
+    "jouled_job_market_emissions_grams_total",
+    JOB_LABELS,
+    "CO2e of a job's energy on this node by the site's contracts (market-based).",
+    "job",
+)
+JOB_EMBODIED = counter(
+    "jouled_job_embodied_grams_total",
+    JOB_LABELS,
+    "A job's part of the CO2e of making this node, by what it reserved of it.",
+    "job",
+)
 JOB_CPU_TIME = counter(
     "jouled_job_cpu_seconds_total",
     JOB_LABELS,
@@ -217,6 +241,20 @@ TENANT_EMISSIONS = counter(
     "node since boot; outlives the jobs.",
     "tenant",
 )
+TENANT_MARKET_EMISSIONS = counter(
+    "jouled_tenant_market_emissions_grams_total",
+    ("scheduler", "tenant", "user"),
+    "CO2e of the energy charged to a user of a Slurm account or Kubernetes namespace "
+    "on this node by the site's contracts (market-based).",
+    "tenant",
+)
+TENANT_EMBODIED = counter(
+    "jouled_tenant_embodied_grams_total",
+    ("scheduler", "tenant", "user"),
+    "Part of the CO2e of making this node for a user of a Slurm account or "
+    "Kubernetes namespace, by what the jobs reserved.",
+    "tenant",
+)
 
 # --- carbon -----------------------------------------------------------------
 
@@ -240,6 +278,11 @@ CARBON_ESTIMATED = gauge(
     "jouled_carbon_intensity_estimated",
     ("zone",),
     "1 if the provider itself calls the carbon intensity in force an estimate.",
+)
+MARKET_INTENSITY = gauge(
+    "jouled_carbon_market_intensity_grams_per_kwh",
+    (),
+    "What a kilowatt-hour emits by the site's contracts, as configured.",
 )
 PUE = gauge(
     "jouled_pue_ratio",
@@ -298,6 +341,8 @@ CATALOGUE: tuple[Metric, ...] = (
     NODE_ENERGY,
     NODE_EMISSIONS,
     NODE_FALLBACK_EMISSIONS,
+    NODE_MARKET_EMISSIONS,
+    NODE_EMBODIED,
     COMPONENT_POWER,
     COMPONENT_ENERGY,
     DEVICE_POWER,
@@ -315,6 +360,8 @@ CATALOGUE: tuple[Metric, ...] = (
     JOB_POWER,
     JOB_ENERGY,
     JOB_EMISSIONS,
+    JOB_MARKET_EMISSIONS,
+    JOB_EMBODIED,
     JOB_CPU_TIME,
     JOB_GPUS,
     JOB_GPU_UTILIZATION,
@@ -327,10 +374,13 @@ CATALOGUE: tuple[Metric, ...] = (
     JOB_INFO,
     TENANT_ENERGY,
     TENANT_EMISSIONS,
+    TENANT_MARKET_EMISSIONS,
+    TENANT_EMBODIED,
     CARBON_INTENSITY,
     CARBON_OBSERVED,
     CARBON_FALLBACK_LEVEL,
     CARBON_ESTIMATED,
+    MARKET_INTENSITY,
     PUE,
     SOURCE_UP,
     SOURCE_INFO,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from exporter.exposition.catalogue import CATALOGUE
-from exporter.exposition.families import Family, LabelValues
+from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 
 Format = Literal["text", "openmetrics"]

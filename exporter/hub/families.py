@@ -16,7 +16,8 @@ from exporter.exposition.catalogue import (
     CARBON_INTENSITY,
     CARBON_OBSERVED,
 )
-from exporter.exposition.families import Build, Family, LabelValues
+from exporter.exposition.families import Build
+from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 from exporter.hub.board import View
 from exporter.hub.catalogue import (

@@ -9,7 +9,11 @@ from exporter.core.attribution import (
     attribute_gpu,
     attribute_platform,
 )
-from exporter.core.emissions import grams_per_joule, is_fallback
+from exporter.core.emissions import (
+    grams_per_joule,
+    is_fallback,
+    market_grams_per_joule,
+)
 from exporter.core.idle import Idle, IdleLearner, idle_power
 from exporter.core.interval import UsageStep
 from exporter.core.ledger import COMPONENT_INDEX
@@ -157,6 +161,26 @@ class Booking:
                 left_j = one.metered.energy_j - waiting_j - state.platform_debt_j
                 state.platform_debt_j = max(0.0, -left_j)
                 self._book_platform_energy(Joules(max(0.0, left_j)), one)
+
+    def book_beside(self) -> None:
+        """Book what is counted beside emissions, where the operator wants it."""
+        ledger = self._state.ledger
+        now_s = self._sample.time_s
+        contracted = self._settings.market_intensity
+        if contracted is not None:
+            gram_per_j = market_grams_per_joule(contracted, self._sample.pue)
+            ledger.market_g += self._total_j * gram_per_j
+            for workload, energy_j in self._by_job_j.items():
+                market_g = energy_j * gram_per_j
+                ledger.book_beside(workload, now_s, market_g=market_g)
+        embodied = self._settings.embodied
+        if embodied is not None:
+            spent_g = embodied.spent_g(self._step.elapsed_s)
+            ledger.embodied_g += spent_g
+            gpus = sum(device.component == "gpu" for device in self._state.meters)
+            shares = embodied.shares(self._step.current, self._state.usage.node, gpus)
+            for workload, share in shares.items():
+                ledger.book_beside(workload, now_s, embodied_g=spent_g * share)
 
     def _book_platform_energy(self, energy_j: Joules, one: Settled) -> None:
         state = self._state

@@ -72,6 +72,9 @@ def decode(data: Mapping[str, Any]) -> EngineState:
     (state.missed_ticks,) = fields(data["missed_ticks"], "n")
     state.ledger = _ledger(data)
     _check(state)
+    # An older daemon knew of none.
+    if beside := data.get("beside"):
+        _add_beside(state.ledger, beside)
     return state
 
 
@@ -113,6 +116,18 @@ def _ledger(data: Mapping[str, Any]) -> Ledger:
         },
         jobs_dropped=jobs_dropped,
     )
+
+
+def _add_beside(ledger: Ledger, row: object) -> None:
+    market_g, embodied_g, jobs, tenants = fields(row, "nnll")
+    ledger.market_g, ledger.embodied_g = market_g, embodied_g
+    for workload, (market_g, embodied_g) in _by_workload(jobs, "nn"):
+        job = ledger.jobs[workload]
+        job.market_g, job.embodied_g = market_g, embodied_g
+    for one in tenants:
+        *key, market_g, embodied_g = fields(one, "tttnn")
+        tenant = ledger.tenants[tuple(key)]
+        tenant.market_g, tenant.embodied_g = market_g, embodied_g
 
 
 def _job(row: object) -> JobAccount:

@@ -70,6 +70,7 @@ def encode(state: EngineState) -> dict[str, Any]:
             ]
             for key, account in ledger.tenants.items()
         ],
+        "beside": _encode_beside(ledger),
     }
 
 
@@ -133,6 +134,24 @@ def _encode_labels(labels: WorkloadLabels | None) -> Row | None:
         labels.namespace,
         labels.pod,
         dict(labels.info),
+    ]
+
+
+def _encode_beside(ledger: Ledger) -> Row:
+    """Grams beside the emissions: most nodes count none."""
+    if not (ledger.market_g or ledger.embodied_g):
+        return []
+    return [
+        ledger.market_g,
+        ledger.embodied_g,
+        [
+            [*workload, job.market_g, job.embodied_g]
+            for workload, job in ledger.jobs.items()
+        ],
+        [
+            [*key, account.market_g, account.embodied_g]
+            for key, account in ledger.tenants.items()
+        ],
     ]
 
 

@@ -64,6 +64,7 @@ class Engine:
         booking.book_gpus(settled.get("gpu", []))
         booking.book_gpu_use()
         booking.book_platform(settled.get("platform", []))
+        booking.book_beside()
         booking.set_job_power()
 
         self.ended = step.ended
@@ -72,7 +73,7 @@ class Engine:
         forgotten = ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
         if forgotten:
             state.forget_in_windows(forgotten)
-        return build_snapshot(sample, state, _busy_ratio(step))
+        return build_snapshot(sample, state, self.settings, _busy_ratio(step))
 
     def _meter(self, sample: Sample) -> dict[Component, list[Settled]]:
         """Advance all meters; return those that settled, by component."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from exporter.core.idle import Idle, IdleLearner
 from exporter.core.interval import UsageTracker
@@ -15,8 +16,12 @@ from exporter.core.model import (
     PlatformPolicy,
     WorkloadId,
 )
-from exporter.core.units import Watts
+from exporter.core.units import GramsPerKwh, Watts
 from exporter.core.windows import HoldWindow, UsageWindow
+
+if TYPE_CHECKING:
+    # Who configures it brings it along.
+    from exporter.core.embodied import EmbodiedCarbon
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class EngineSettings:
         idle_w: configured idle watts per component (of one GPU for "gpu").
         max_jobs: how many jobs are exported at most.
         ended_jobs_s: how long an ended job stays, s.
+        market_intensity: what a kilowatt-hour of the operator's contracts emits;
+            ``None``: not counted.
+        embodied: what making the node emitted; ``None``: not counted.
     """
 
     idle_policy: IdlePolicy = "reserved"
@@ -36,6 +44,8 @@ class EngineSettings:
     idle_w: tuple[tuple[Component, Watts], ...] = ()
     max_jobs: int = 2000
     ended_jobs_s: float = 600.0
+    market_intensity: GramsPerKwh | None = None
+    embodied: "EmbodiedCarbon | None" = None
 
 
 @dataclass(slots=True)

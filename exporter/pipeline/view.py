@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 from exporter.core.idle import WEAKEST_FIRST
-from exporter.core.ledger import TENANT_IDLE_S, DeviceAccount, JobAccount, Ledger
+from exporter.core.ledger import (
+    TENANT_IDLE_S,
+    DeviceAccount,
+    JobAccount,
+    Ledger,
+    TenantAccount,
+)
 from exporter.core.metering import STALE_AFTER_INTERVALS
 from exporter.core.model import (
     COMPONENTS,
@@ -25,15 +31,18 @@ from exporter.core.snapshot import (
     UnattributedTotals,
 )
 from exporter.core.units import Grams, Joules, Ratio, Seconds, Watts
-from exporter.pipeline.state import EngineState
+from exporter.pipeline.state import EngineSettings, EngineState
 
 
-def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Snapshot:
+def build_snapshot(
+    sample: Sample, state: EngineState, settings: EngineSettings, busy: Ratio | None
+) -> Snapshot:
     """Return the node as it is after a tick.
 
     Args:
         sample: what was read in it.
         state: the engine's memory, with the sample already folded in.
+        settings: what the operator decided.
         busy: mean part of the CPUs that was busy; ``None`` if unknown.
     """
     ledger = state.ledger
@@ -46,7 +55,7 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
     }
     power_w = _component_power(state, present)
     known_w = [watts for watts in power_w.values() if watts is not None]
-    return Snapshot(
+    snapshot = Snapshot(
         time_s=sample.time_s,
         unix_s=sample.unix_s,
         node_energy_j=Joules(sum(ledger.components.values())),
@@ -94,6 +103,44 @@ def build_snapshot(sample: Sample, state: EngineState, busy: Ratio | None) -> Sn
         missed_ticks=sample.missed_ticks,
         jobs_dropped=ledger.jobs_dropped,
         sample_duration_s=sample.duration_s,
+    )
+    if settings.market_intensity is None and settings.embodied is None:
+        return snapshot
+    return _with_what_is_beside(snapshot, ledger, settings)
+
+
+def _with_what_is_beside(
+    snapshot: Snapshot, ledger: Ledger, settings: EngineSettings
+) -> Snapshot:
+    """Add what is counted beside emissions; few sites want it."""
+    has_market = settings.market_intensity is not None
+    has_embodied = settings.embodied is not None
+
+    def of(
+        account: JobAccount | TenantAccount | Ledger,
+    ) -> tuple[Grams | None, Grams | None]:
+        return (
+            Grams(account.market_g) if has_market else None,
+            Grams(account.embodied_g) if has_embodied else None,
+        )
+
+    jobs = []
+    for job in snapshot.jobs:
+        market_g, embodied_g = of(ledger.jobs[job.workload])
+        jobs.append(job._replace(market_g=market_g, embodied_g=embodied_g))
+    tenants = []
+    for tenant in snapshot.tenants:
+        key = (tenant.scheduler, tenant.tenant, tenant.user)
+        market_g, embodied_g = of(ledger.tenants[key])
+        tenants.append(replace(tenant, market_g=market_g, embodied_g=embodied_g))
+    market_g, embodied_g = of(ledger)
+    return replace(
+        snapshot,
+        jobs=tuple(jobs),
+        tenants=tuple(tenants),
+        market_intensity=settings.market_intensity,
+        market_g=market_g,
+        embodied_g=embodied_g,
     )
 
 

@@ -59,10 +59,8 @@ def test_a_difference_is_told_by_key() -> None:
 @pytest.mark.parametrize(
     ("prefix", "reloadable"),
     [
-        *(
-            (name, True)
-            for name in ("carbon.", "pue", "time_zone", "attribution.", "idle.")
-        ),
+        *((name, True) for name in ("carbon.", "pue", "time_zone", "embodied.")),
+        *((name, True) for name in ("attribution.", "idle.")),
         *((name, True) for name in ("metrics.", "log.level")),
         *((name, False) for name in ("web.", "path.", "state.", "sampling.")),
         *((name, False) for name in ("power.", "log.format", "config_file")),

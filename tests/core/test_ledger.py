@@ -149,6 +149,23 @@ def test_a_tenant_is_the_sum_of_its_jobs_and_outlives_them() -> None:
     assert ledger.tenants[PHYSICS].created_unix_s == UNIX_S
 
 
+def test_what_is_beside_emissions_reaches_the_tenant_too() -> None:
+    """What came before the labels as well, once."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0))
+    ledger.book_beside(A, Seconds(0.0), market_g=1.0, embodied_g=10.0)
+    before = dict(ledger.tenants)
+
+    see(ledger, 1.0, usage("a", 0.0, labels=labels("a")))
+    ledger.book_beside(A, Seconds(7.0), market_g=2.0, embodied_g=20.0)
+
+    assert not before
+    tenant, job = ledger.tenants[PHYSICS], ledger.jobs[A]
+    assert (tenant.market_g, tenant.embodied_g) == (3.0, 30.0)
+    assert (job.market_g, job.embodied_g, job.emissions_g) == (3.0, 30.0, 0.0)
+    assert tenant.active_s == 7.0
+
+
 def test_users_of_one_account_are_told_apart() -> None:
     """So are equal accounts of two schedulers."""
     ledger = Ledger()

@@ -43,6 +43,9 @@ def test_the_node_tells_its_power_energy_and_grams() -> None:
     assert node["emissions_g"] == pytest.approx(15_890.125)
     assert node["fallback_emissions_g"] == pytest.approx(402.5)
     assert node["pue_ratio"] == 1.2
+    assert node["market_emissions_g"] == pytest.approx(1_876.75)
+    assert node["market_intensity_g_per_kwh"] == 45.0
+    assert node["embodied_g"] == pytest.approx(821.5)
 
 
 def test_what_is_not_known_is_null() -> None:
@@ -50,6 +53,8 @@ def test_what_is_not_known_is_null() -> None:
     node = ask("/api/v1/node", bare_snapshot())
 
     for key in ("power_w", "energy_j", "emissions_g", "cpu_busy_ratio"):
+        assert node[key] is None
+    for key in ("market_emissions_g", "market_intensity_g_per_kwh", "embodied_g"):
         assert node[key] is None
     assert node["quality"] == "none"
     assert node["components"] == node["devices"] == []
@@ -153,6 +158,8 @@ def test_jobs_are_listed_with_totals_by_component() -> None:
     assert job["running"] is True
     assert job["user"] == "ada"
     assert job["power_w"] == pytest.approx(1310.0)
+    assert job["market_emissions_g"] == pytest.approx(job["emissions_g"] * 45 / 381)
+    assert job["embodied_g"] == pytest.approx(22.1)
     assert job["energy_j"] == pytest.approx(sum(job["components_j"].values()))
     assert jobs["finetune-llama-7"]["namespace"] == "team-llm"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.exposition.catalogue import CATALOGUE
-from exporter.exposition.families import Family
+from exporter.exposition.family import Family
 from exporter.exposition.metric import LEVELS, Metric
 from exporter.exposition.metric_docs import describe
 from exporter.exposition.render import Renderer

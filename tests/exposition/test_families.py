@@ -5,7 +5,8 @@ from exporter.core.snapshot import ComponentTotals, JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
 from exporter.exposition import catalogue
 from exporter.exposition.catalogue import CATALOGUE, JOB_INFO_LABELS
-from exporter.exposition.families import Build, LabelValues, Sample, families
+from exporter.exposition.families import Build, families
+from exporter.exposition.family import LabelValues, Sample
 from exporter.exposition.metric import LEVELS, Level, Metric
 from tests.fakes.snapshots import bare_snapshot, changed, rich_snapshot
 
@@ -81,6 +82,9 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
         catalogue.NODE_POWER,
         catalogue.NODE_ENERGY,
         catalogue.NODE_EMISSIONS,
+        catalogue.NODE_MARKET_EMISSIONS,
+        catalogue.NODE_EMBODIED,
+        catalogue.MARKET_INTENSITY,
         catalogue.CPU_BUSY,
         catalogue.COMPONENT_POWER,
         catalogue.CARBON_OBSERVED,
@@ -89,6 +93,34 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
         catalogue.SOURCE_READ_DURATION,
     ):
         assert found[metric.name] == []
+
+
+def test_what_is_not_counted_has_no_series_of_anybody() -> None:
+    """Grams by contracts and of making the node are there where they are wanted."""
+    jobs = tuple(
+        changed(job, market_g=None, embodied_g=None) for job in rich_snapshot().jobs
+    )
+    tenants = tuple(
+        changed(tenant, market_g=None, embodied_g=None)
+        for tenant in rich_snapshot().tenants
+    )
+    without = changed(
+        rich_snapshot(),
+        market_intensity=None,
+        market_g=None,
+        embodied_g=None,
+        jobs=jobs,
+        tenants=tenants,
+    )
+
+    found = all_samples(without)
+
+    empty = {name for name, samples in found.items() if not samples}
+    assert empty == {
+        f"jouled_{of}_{what}_grams_total"
+        for of in ("node", "job", "tenant")
+        for what in ("market_emissions", "embodied")
+    } | {catalogue.MARKET_INTENSITY.name}
 
 
 def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:

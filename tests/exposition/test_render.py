@@ -19,7 +19,8 @@ from exporter.core.model import WorkloadId, WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
 from exporter.exposition.catalogue import JOB_LABELS
-from exporter.exposition.families import Build, Family, families
+from exporter.exposition.families import Build, families
+from exporter.exposition.family import Family
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
 from tests.fakes.snapshots import (
     bare_snapshot,

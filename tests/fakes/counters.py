@@ -1,7 +1,7 @@
 """What a snapshot says, in a form that tests can compare."""
 
 from exporter.core.model import WorkloadId
-from exporter.core.snapshot import JobTotals, Snapshot
+from exporter.core.snapshot import JobTotals, Snapshot, TenantTotals
 from tests.fakes.node import SLURM
 
 Series = tuple[object, ...]
@@ -14,6 +14,7 @@ def counters(snapshot: Snapshot) -> dict[Series, float]:
         ("grams",): snapshot.emissions_g,
         ("fallback grams",): snapshot.fallback_emissions_g,
         ("dropped",): snapshot.jobs_dropped,
+        **_beside(("node",), snapshot),
     }
     for component in snapshot.components:
         found["component", component.component] = component.energy_j
@@ -27,13 +28,22 @@ def counters(snapshot: Snapshot) -> dict[Series, float]:
         who = ("tenant", tenant.scheduler, tenant.tenant, tenant.user)
         found[(*who, "J")] = tenant.energy_j
         found[(*who, "g")] = tenant.emissions_g
+        found |= _beside(who, tenant)
     for job in snapshot.jobs:
         which = ("job", job.workload, job.created_unix_s)
         found[(*which, "g")] = job.emissions_g
         found[(*which, "s")] = job.cpu_s
+        found |= _beside(which, job)
         for name, energy_j in job.energy_j:
             found[(*which, name)] = energy_j
     return found
+
+
+def _beside(
+    series: Series, totals: Snapshot | TenantTotals | JobTotals
+) -> dict[Series, float]:
+    counts = {"market": totals.market_g, "embodied": totals.embodied_g}
+    return {(*series, k): grams for k, grams in counts.items() if grams is not None}
 
 
 def job(snapshot: Snapshot, key: str = "1") -> JobTotals:

@@ -199,6 +199,9 @@ def rich_snapshot() -> Snapshot:
         jobs_dropped=0,
         sample_duration_s=Seconds(0.0042),
         tick_duration_s=Seconds(0.0051),
+        market_intensity=GramsPerKwh(45.0),
+        market_g=Grams(1_876.75),
+        embodied_g=Grams(821.5),
     )
 
 
@@ -308,6 +311,8 @@ def _slurm_job(
         projected_energy_j=Joules(energy_j * 2.5),
         projected_emissions_g=Grams(energy_j * 2.5 / 3.6e6 * 381 * 1.2),
         progress=Ratio(0.4),
+        market_g=Grams(energy_j / 3.6e6 * 45 * 1.2),
+        embodied_g=Grams(hours * 4.25),
     )
 
 
@@ -343,6 +348,8 @@ def _pod() -> JobTotals:
         gpu_utilization=Ratio(0.41),
         memory_bytes=Bytes(12 * GIB),
         start_unix_s=Seconds(NOON_UNIX_S - 4100),
+        market_g=Grams(21.0),
+        embodied_g=Grams(2.125),
     )
 
 
@@ -350,7 +357,14 @@ def _tenant(
     scheduler: str, tenant: str, user: str, energy_j: float, grams: float
 ) -> TenantTotals:
     return TenantTotals(
-        scheduler, tenant, user, BOOT_UNIX_S, Joules(energy_j), Grams(grams)
+        scheduler,
+        tenant,
+        user,
+        BOOT_UNIX_S,
+        Joules(energy_j),
+        Grams(grams),
+        market_g=Grams(grams * 45 / 381),
+        embodied_g=Grams(grams / 64),
     )
 
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.embodied import EmbodiedCarbon
 from exporter.core.model import Sample
+from exporter.core.units import Grams, GramsPerKwh, Seconds
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
@@ -26,7 +28,14 @@ def lived(*, silent: frozenset[int] = frozenset(), ticks: int = 8) -> Life:
         ticks: how many there were.
     """
     devices = [PlayedDevice(cpu(), 100.0), PlayedDevice(gpu(), 300.0)]
-    life = Life([*devices, PlayedDevice(node_meter(), 700.0)], reports_ended=True)
+    life = Life(
+        [*devices, PlayedDevice(node_meter(), 700.0)],
+        EngineSettings(
+            market_intensity=GramsPerKwh(60.0),
+            embodied=EmbodiedCarbon(Grams(1e6), Seconds(1e8)),
+        ),
+        reports_ended=True,
+    )
     life.tick()
     life.state.source_errors["rapl"] = {"faulty": 3, "timeout": 1}
     life.state.missed_ticks = 7

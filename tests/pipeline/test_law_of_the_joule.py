@@ -18,9 +18,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from exporter.core.embodied import EmbodiedCarbon
 from exporter.core.model import COMPONENTS, Component, IdlePolicy
 from exporter.core.snapshot import Snapshot
-from exporter.core.units import GramsPerKwh, Watts
+from exporter.core.units import Grams, GramsPerKwh, Seconds, Watts
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import counters
 from tests.fakes.life import Life, LivingJob, PlayedDevice
@@ -38,6 +39,7 @@ FALLBACK_LEVELS: st.SearchStrategy[Literal[0, 1, 2, 3]] = st.sampled_from([0, 1,
 KEYS = st.sampled_from(["1", "2", "3", "4"])
 # Mostly as planned; late; too long for a gauge; long enough to lose a scheduler.
 SECONDS = st.sampled_from([1.0, 1.0, 1.0, 1.0, 0.3, 2.9, 4.0, 61.0, 700.0])
+MAKING = EmbodiedCarbon(Grams(1.5e6), Seconds(4e7))
 PARTS_OF_THE_NODE: tuple[Component, ...] = ("cpu", "dram", "gpu")
 
 
@@ -56,6 +58,8 @@ class LifeOfANode(RuleBasedStateMachine):
         range_j=st.sampled_from([3_000, 262_143, 10**9]),
         labels_known=st.booleans(),
         reports_ended=st.booleans(),
+        market=st.none() | st.floats(0, 900).map(GramsPerKwh),
+        has_embodied=st.booleans(),
     )
     def boot(
         self,
@@ -67,6 +71,8 @@ class LifeOfANode(RuleBasedStateMachine):
         range_j: int,
         labels_known: bool,
         reports_ended: bool,
+        market: GramsPerKwh | None,
+        has_embodied: bool,
     ) -> None:
         """Start the daemon on a node that has been up for long."""
         idle: tuple[tuple[Component, Watts], ...] = ()
@@ -81,12 +87,21 @@ class LifeOfANode(RuleBasedStateMachine):
                 PlayedDevice(gpu("GPU-1", counter=False), 250.0),
                 PlayedDevice(node_meter(), 900.0),
             ],
-            EngineSettings(policy, "proportional", idle, max_jobs, ended_jobs_s),
+            EngineSettings(
+                policy,
+                "proportional",
+                idle,
+                max_jobs,
+                ended_jobs_s,
+                market,
+                MAKING if has_embodied else None,
+            ),
             reports_ended=reports_ended,
         )
         self.labels_known = labels_known
         self.counter_restarted = False
-        self.grams = self.fallback_grams = 0.0
+        self.grams = self.fallback_grams = self.market_grams = 0.0
+        self.booted_s = self.life.now_s + 1.0
         self.before = self.after = self.life.tick()
         self.departed = False
 
@@ -192,6 +207,8 @@ class LifeOfANode(RuleBasedStateMachine):
         self.rule_7_counters_are_numbers()
         self.rule_8_no_job_waits_longer_than_five_seconds()
         self.rule_11_grams_are_the_integral_of_energy_and_intensity()
+        self.rule_11_contracts_are_counted_apart()
+        self.making_the_node_is_used_up_once()
 
     def rule_1_jobs_and_unattributed_are_the_component(self) -> None:
         """Nothing invented, nothing lost: per component."""
@@ -282,6 +299,29 @@ class LifeOfANode(RuleBasedStateMachine):
             self.fallback_grams, rel=1e-9
         )
 
+    def rule_11_contracts_are_counted_apart(self) -> None:
+        """The same energy at the operator's figure, for the node and its jobs."""
+        if self.life.settings.market_intensity is None:
+            assert self.after.market_g is None
+            return
+        assert self.after.market_g == pytest.approx(self.market_grams, rel=1e-9)
+        ledger = self.life.state.ledger
+        parts = [tenant.market_g for tenant in ledger.tenants.values()]
+        parts += [job.market_g for job in ledger.jobs.values() if job.labels is None]
+        assert fsum(parts) <= self.market_grams * (1 + 1e-9)
+
+    def making_the_node_is_used_up_once(self) -> None:
+        """By the second, restarts or not; jobs have a part of it."""
+        if self.life.settings.embodied is None:
+            assert self.after.embodied_g is None
+            return
+        whole_g = MAKING.spent_g(Seconds(self.after.time_s - self.booted_s))
+        assert self.after.embodied_g == pytest.approx(whole_g, rel=1e-9)
+        ledger = self.life.state.ledger
+        parts = [tenant.embodied_g for tenant in ledger.tenants.values()]
+        parts += [job.embodied_g for job in ledger.jobs.values() if job.labels is None]
+        assert fsum(parts) <= whole_g * (1 + 1e-9)
+
     def rule_1_tenants_are_the_sum_of_their_jobs(self) -> None:
         """Each joule once, whenever the labels came."""
         ledger = self.life.state.ledger
@@ -301,6 +341,8 @@ class LifeOfANode(RuleBasedStateMachine):
         intensity = self.life.intensity
         grams = energy_j * intensity.value * self.life.pue / 3.6e6
         self.grams += grams
+        contracted = self.life.settings.market_intensity or 0.0
+        self.market_grams += energy_j * contracted * self.life.pue / 3.6e6
         if intensity.fallback_level > 0:
             self.fallback_grams += grams
 

@@ -1,0 +1,146 @@
+"""The jobs and tenants of a snapshot as samples, metric by metric.
+
+A node with many jobs has thousands of samples in every scrape: so they are plain
+tuples, and a job's label values are made once for all of its metrics.
+"""
+
+from collections.abc import Callable, Iterable
+
+from exporter.core.snapshot import JobTotals, Snapshot
+from exporter.exposition import catalogue
+from exporter.exposition.family import Family, LabelValues, counted, known
+from exporter.exposition.metric import Metric
+
+
+def job_families(snapshot: Snapshot) -> list[Family]:
+    """List every metric of jobs; of jobs with the same labels the last one is told."""
+    jobs = _newest_by_labels(snapshot.jobs).items()
+
+    def gauge(metric: Metric, read: Callable[[JobTotals], float | None]) -> Family:
+        return known(metric, ((labels, read(job)) for labels, job in jobs))
+
+    return [
+        Family(
+            catalogue.JOB_POWER,
+            [
+                ((*labels, component), power_w, None)
+                for labels, job in jobs
+                for component, power_w in sorted(job.power_w)
+            ],
+        ),
+        Family(
+            catalogue.JOB_ENERGY,
+            [
+                ((*labels, component), energy_j, job.created_unix_s)
+                for labels, job in jobs
+                for component, energy_j in sorted(job.energy_j)
+            ],
+        ),
+        Family(
+            catalogue.JOB_EMISSIONS,
+            [(labels, job.emissions_g, job.created_unix_s) for labels, job in jobs],
+        ),
+        counted(
+            catalogue.JOB_MARKET_EMISSIONS,
+            (
+                (labels, job.market_g, job.created_unix_s)
+                for labels, job in (() if snapshot.market_g is None else jobs)
+            ),
+        ),
+        counted(
+            catalogue.JOB_EMBODIED,
+            (
+                (labels, job.embodied_g, job.created_unix_s)
+                for labels, job in (() if snapshot.embodied_g is None else jobs)
+            ),
+        ),
+        Family(
+            catalogue.JOB_CPU_TIME,
+            [(labels, job.cpu_s, job.created_unix_s) for labels, job in jobs],
+        ),
+        gauge(catalogue.JOB_GPUS, lambda job: job.gpus),
+        gauge(catalogue.JOB_GPU_UTILIZATION, lambda job: job.gpu_utilization),
+        gauge(catalogue.JOB_MEMORY, lambda job: job.memory_bytes),
+        gauge(catalogue.JOB_START, lambda job: job.start_unix_s),
+        gauge(catalogue.JOB_END, lambda job: job.end_unix_s),
+        gauge(catalogue.JOB_PROJECTED_ENERGY, lambda job: job.projected_energy_j),
+        gauge(catalogue.JOB_PROJECTED_EMISSIONS, lambda job: job.projected_emissions_g),
+        gauge(catalogue.JOB_PROGRESS, lambda job: job.progress),
+        Family(
+            catalogue.JOB_INFO,
+            [
+                (
+                    labels
+                    + tuple(
+                        job.labels.info.get(name, "")
+                        for name in catalogue.JOB_INFO_LABELS
+                    ),
+                    1.0,
+                    None,
+                )
+                for labels, job in jobs
+            ],
+        ),
+    ]
+
+
+def _newest_by_labels(jobs: Iterable[JobTotals]) -> dict[LabelValues, JobTotals]:
+    """Key jobs by their labels; of a requeued job only the last run remains.
+
+    Its runs are two workloads with one job id, and a scrape that names a
+    series twice is refused as a whole.
+    """
+    newest: dict[LabelValues, JobTotals] = {}
+    for job in jobs:
+        said = job.labels
+        labels = (
+            job.workload.scheduler,
+            said.job_id,
+            said.user,
+            said.account,
+            said.partition,
+            said.namespace,
+            said.pod,
+        )
+        other = newest.get(labels)
+        if other is None or other.created_unix_s <= job.created_unix_s:
+            newest[labels] = job
+    return newest
+
+
+def tenant_families(snapshot: Snapshot) -> list[Family]:
+    """List every metric of tenants."""
+    tenants = [
+        ((totals.scheduler, totals.tenant, totals.user), totals)
+        for totals in snapshot.tenants
+    ]
+    return [
+        Family(
+            catalogue.TENANT_ENERGY,
+            [
+                (labels, totals.energy_j, totals.created_unix_s)
+                for labels, totals in tenants
+            ],
+        ),
+        Family(
+            catalogue.TENANT_EMISSIONS,
+            [
+                (labels, totals.emissions_g, totals.created_unix_s)
+                for labels, totals in tenants
+            ],
+        ),
+        counted(
+            catalogue.TENANT_MARKET_EMISSIONS,
+            (
+                (labels, totals.market_g, totals.created_unix_s)
+                for labels, totals in tenants
+            ),
+        ),
+        counted(
+            catalogue.TENANT_EMBODIED,
+            (
+                (labels, totals.embodied_g, totals.created_unix_s)
+                for labels, totals in tenants
+            ),
+        ),
+    ]
