@@ -42,7 +42,7 @@ async def open_web(
         limits: of each request.
         unix: the wall clock, s.
     """
-    _shut_logs()
+    shut_logs()
     async with httpx.AsyncClient(
         timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s),
         headers={
@@ -143,7 +143,7 @@ class HttpWeb:
         return self._judge.accept(call, response.headers, body)
 
 
-def _shut_logs() -> None:
+def shut_logs() -> None:
     """Let the library say nothing, whatever the level of our own log is."""
     # One line a request with the whole address, tokens included.
     logging.getLogger("httpx").addFilter(_nothing)

@@ -1,0 +1,294 @@
+"""Asks Prometheus, or what speaks its HTTP API: Thanos, Mimir, VictoriaMetrics.
+
+Only plain functions of PromQL are used, and only instant and range queries. Every
+request has a deadline for the whole of it, and every answer a greatest size, which
+is counted while it comes in, a compressed one by what it becomes. Redirects are not
+followed. Passwords and tokens are read from their files for each refresh, so that
+they can be changed, and leave only in headers.
+"""
+
+import contextlib
+import json
+import ssl
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+
+from exporter.carbon.fetching import shut_logs
+from exporter.carbon.secret import Secret
+from exporter.core.errors import ConfigError
+from exporter.hub.budgets.answer import history_of, parse_result, values_of
+from exporter.hub.budgets.matching import Matcher, Matchers, selector
+from exporter.hub.budgets.store import (
+    History,
+    StoreAwayError,
+    StoreDeniedError,
+    StoreNonsenseError,
+    StoreOverloadError,
+    Values,
+)
+from exporter.version import version
+
+_CONNECT_S = 5.0
+_LARGEST_SECRET = 16 * 1024
+_LARGEST_ERROR = 64 * 1024
+_STEP = 64 * 1024
+
+_DENIED = {401, 402, 403, 407}
+_OVERLOAD = {413, 414, 422}
+_NOT_THERE = range(300, 500)
+_AWAY = {408, 425, 429}
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusSettings:
+    """How to reach it.
+
+    Attributes:
+        url: address up to where ``/api/v1`` follows, without user or query.
+        timeout_s: how long an answer may take, s, > 0.
+        largest_bytes: how large it may be.
+        matchers: which series are ours, if not all of their names are.
+        ca_file: authorities to trust instead of the system's, PEM.
+        cert_file: our certificate, PEM.
+        key_file: its private key, PEM.
+        username: for basic authentication.
+        password_file: for it.
+        token_file: a bearer token.
+        header_files: further headers: name, and file of the value.
+    """
+
+    url: str
+    timeout_s: float = 30.0
+    largest_bytes: int = 256 * 2**20
+    matchers: Matchers = ()
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    username: str = ""
+    password_file: Path | None = None
+    token_file: Path | None = None
+    header_files: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Prometheus:
+    """A store of time series behind an HTTP API.
+
+    Args:
+        settings: how to reach it.
+        client: what sends.
+    """
+
+    def __init__(self, settings: PrometheusSettings, client: httpx.Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._host = httpx.URL(settings.url).host
+
+    def last(
+        self,
+        metric: str,
+        begin_s: int,
+        end_s: int,
+        instances: Sequence[str] | None = None,
+    ) -> Values:
+        """Return the last value of each series that has one in a window."""
+        inner = self._window(metric, begin_s, end_s, instances)
+        return self.values(f"last_over_time({inner})", end_s)
+
+    def fallen(self, metric: str, begin_s: int, end_s: int) -> Values:
+        """Return how often each series fell in a window, of those that did."""
+        inner = self._window(metric, begin_s, end_s, None)
+        return self.values(f"resets({inner}) > 0", end_s)
+
+    def changed(self, metric: str, begin_s: int, end_s: int) -> Values:
+        """Return how often each series changed in a window, of those that did."""
+        inner = self._window(metric, begin_s, end_s, None)
+        return self.values(f"changes({inner}) > 0", end_s)
+
+    def samples(
+        self, metric: str, begin_s: int, end_s: int, instances: Sequence[str] | None
+    ) -> History:
+        """Return all samples in a window."""
+        query = self._window(metric, begin_s, end_s, instances)
+        form = {"query": query, "time": str(end_s)}
+        return history_of(parse_result(self._ask("query", form), "matrix"))
+
+    def values(self, query: str, unix_s: float) -> Values:
+        """Evaluate an expression at a moment.
+
+        Raises:
+            StoreError: there is no answer.
+        """
+        form = {"query": query, "time": str(unix_s)}
+        return values_of(parse_result(self._ask("query", form), "vector"))
+
+    def course(self, query: str, begin_s: int, end_s: int, step_s: int) -> History:
+        """Evaluate an expression again and again, each ``step_s`` of a time.
+
+        Raises:
+            StoreError: there is no answer.
+        """
+        form = {
+            "query": query,
+            "start": str(begin_s),
+            "end": str(end_s),
+            "step": str(step_s),
+        }
+        return history_of(parse_result(self._ask("query_range", form), "matrix"))
+
+    def _window(
+        self, metric: str, begin_s: int, end_s: int, instances: Sequence[str] | None
+    ) -> str:
+        matchers = self._settings.matchers
+        if instances is not None:
+            matchers = (*matchers, Matcher("instance", "=", tuple(instances)))
+        return f"{selector(metric, matchers)}[{end_s - begin_s}s]"
+
+    def _ask(self, path: str, form: Mapping[str, str]) -> bytes:
+        deadline_s = time.monotonic() + self._settings.timeout_s
+        try:
+            with self._client.stream(
+                "POST",
+                f"{self._settings.url.rstrip('/')}/api/v1/{path}",
+                data=form,
+                headers=self._secret_headers(),
+            ) as response:
+                if response.status_code != HTTPStatus.OK:
+                    self._refuse(response, deadline_s)
+                kind = response.headers.get("content-type", "").lower()
+                if kind.startswith("text/html"):
+                    msg = f"{self._host} answered with a page for a browser"
+                    raise StoreNonsenseError(msg)
+                return self._read(response, self._settings.largest_bytes, deadline_s)
+        except httpx.TimeoutException:
+            # Not "from error": it holds the request, with all of its headers.
+            msg = f"{self._host} did not answer in time"
+            raise StoreOverloadError(msg) from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            msg = f"{self._host} cannot be reached: {type(error).__name__}"
+            raise StoreAwayError(msg) from None
+
+    def _read(self, response: httpx.Response, largest: int, deadline_s: float) -> bytes:
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding not in {"identity", "gzip"}:
+            msg = f"{self._host} compresses in a way nobody asked for"
+            raise StoreNonsenseError(msg)
+        gzip = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+        parts: list[bytes] = []
+        size = 0
+        for raw in response.iter_raw(_STEP):
+            if time.monotonic() > deadline_s:
+                msg = f"{self._host} did not answer in time"
+                raise StoreOverloadError(msg)
+            try:
+                part = raw if gzip is None else gzip.decompress(raw, largest + 1)
+            except zlib.error:
+                msg = f"{self._host} answered with broken gzip"
+                raise StoreNonsenseError(msg) from None
+            parts.append(part)
+            size += len(part)
+            if size > largest:
+                msg = f"{self._host} answered with more than {largest} bytes"
+                raise StoreOverloadError(msg)
+        if gzip is not None and not gzip.eof:
+            msg = f"{self._host} answered with half a gzip"
+            raise StoreNonsenseError(msg)
+        return b"".join(parts)
+
+    def _refuse(self, response: httpx.Response, deadline_s: float) -> NoReturn:
+        status = response.status_code
+        said = f"{self._host} answered {status}"
+        if status in _DENIED:
+            msg = f"{said}: it does not let us ask; look at its user, token or headers"
+            raise StoreDeniedError(msg)
+        if status in _OVERLOAD or self._gave_up(response, deadline_s):
+            msg = f"{said}: too much was asked at once"
+            raise StoreOverloadError(msg)
+        if status in _NOT_THERE and status not in _AWAY:
+            msg = f"{said}: there is no Prometheus at this address; look at its url"
+            raise StoreDeniedError(msg)
+        raise StoreAwayError(said)
+
+    def _gave_up(self, response: httpx.Response, deadline_s: float) -> bool:
+        """Whether an error is that of a query that took too long or too much."""
+        try:
+            error = json.loads(self._read(response, _LARGEST_ERROR, deadline_s))
+        except (StoreNonsenseError, ValueError, RecursionError):
+            return False
+        kind = error.get("errorType") if isinstance(error, dict) else None
+        return kind in {"timeout", "execution"}
+
+    def _secret_headers(self) -> dict[str, str]:
+        settings = self._settings
+        headers = {
+            name: read_secret(path).reveal()
+            for name, path in settings.header_files.items()
+        }
+        if settings.token_file is not None:
+            token = read_secret(settings.token_file).reveal()
+            headers["Authorization"] = f"Bearer {token}"
+        if settings.password_file is not None:
+            password = read_secret(settings.password_file).reveal()
+            auth = httpx.BasicAuth(settings.username, password)
+            request = next(auth.auth_flow(httpx.Request("GET", settings.url)))
+            headers["Authorization"] = request.headers["Authorization"]
+        return headers
+
+
+@contextlib.contextmanager
+def open_prometheus(settings: PrometheusSettings) -> Iterator[Prometheus]:
+    """Open the way to it.
+
+    Proxies are taken from the environment, as other programs do.
+
+    Raises:
+        StoreDeniedError: a file of certificates cannot be used.
+    """
+    shut_logs()
+    with httpx.Client(
+        timeout=httpx.Timeout(settings.timeout_s, connect=_CONNECT_S),
+        headers={
+            "User-Agent": f"jouled/{version()}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        },
+        verify=_context(settings),
+        follow_redirects=False,
+    ) as client:
+        yield Prometheus(settings, client)
+
+
+def read_secret(path: Path) -> Secret:
+    """Read a password, a token or the value of a header from its file.
+
+    Raises:
+        StoreDeniedError: it cannot be read, or holds none.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_SECRET).decode()
+        return Secret(text)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise StoreDeniedError(msg) from error
+    except (UnicodeDecodeError, ConfigError):
+        # Not "from error": it may quote what is in there.
+        msg = f"{path}: holds no password, token or header of one line"
+        raise StoreDeniedError(msg) from None
+
+
+def _context(settings: PrometheusSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file is not None:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except OSError as error:
+        msg = f"the certificates for {httpx.URL(settings.url).host} cannot be read: "
+        raise StoreDeniedError(msg + str(error)) from error
+    return context
