@@ -39,11 +39,17 @@ class Desk:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every provider was asked, or has had its time to answer."""
+        """Whether every zone has a value, or its providers have had their time."""
         if self._clocks.monotonic() - self._begin_s > _READY_WITHIN_S:
             return True
-        statuses = self.site.poller.statuses
-        return all(status.outcome for status in statuses if not status.is_forecast)
+        unix_s = self.unix_s
+        boards = self.site.boards
+        return all(
+            status.outcome or boards[zone.upper()].view(unix_s).standing is not None
+            for status in self.site.poller.statuses
+            for zone in status.zones
+            if not status.is_forecast
+        )
 
     @property
     def hangs_s(self) -> float | None:

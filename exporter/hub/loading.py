@@ -6,6 +6,7 @@ before anything starts, and a reload takes on all of it or nothing.
 
 import argparse
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ AUTO = "auto"
 """Stands for the provider without a token that covers the zone."""
 
 _NAME = "jouled-hub"
+_PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _MAX_AGE_S = (300.0, 7 * 86400.0)
 _MOST_ZONES = 500
 
@@ -112,7 +114,7 @@ class _Zones:
         self._environ = environ
         self._notices = notices
         self._built: dict[str, Provider] = {
-            name: build_provider(self._options(name)) for name in providers
+            name: self._build(name) for name in providers
         }
         self._used: set[str] = set()
 
@@ -190,8 +192,11 @@ class _Zones:
             section.refuse("providers", f"{complaint}; known: {', '.join(known)}")
         if kind.needs_options:
             section.refuse("providers", f"{name} needs options: add providers: {name}:")
-        return build_provider(self._options(name))
+        return self._build(name)
 
-    def _options(self, name: str) -> Options:
+    def _build(self, name: str) -> Provider:
+        # It becomes a label, which nodes read too.
+        if not _PROVIDER.fullmatch(name):
+            self._section.refuse(name, "expected small letters, digits, _ and -")
         section = self._section.section(name)
-        return Options(section, name, self._environ, self._notices)
+        return build_provider(Options(section, name, self._environ, self._notices))

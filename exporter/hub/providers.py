@@ -38,6 +38,7 @@ from exporter.hub.options import Options
 _TOKEN = ("token_file", "token_env", "token")
 _PASSWORD = ("password_file", "password_env", "password")
 
+_AUTHORIZATION = "Authorization"
 _CADENCE_S = (60.0, 86400.0)
 _LIVE_FOR_S = (60.0, 7 * 86400.0)
 
@@ -98,8 +99,10 @@ def _http_json(options: Options) -> Provider:
         joint = "&" if "?" in url else "?"
         url = f"{url}{joint}{quote(name)}={quote(token.reveal(), safe='')}"
     elif token is not None:
-        header = options.word("token_header", "Authorization")
-        prefix = options.word("token_prefix", "")
+        header = options.word("token_header", _AUTHORIZATION)
+        usual = "Bearer" if header.title() == _AUTHORIZATION else ""
+        is_given = "token_prefix" in options.section
+        prefix = options.word("token_prefix", "" if is_given else usual)
         headers[header] = Secret(f"{prefix} {token.reveal()}")
     value, time = options.needed("value", "data.0.intensity"), options.text("time", "")
     for key, path in (("value", value), ("time", time)):

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
@@ -41,6 +41,10 @@ class Ask:
     headers: dict[str, str]
 
 
+Answer = Play | Callable[[Ask], Play]
+"""What is answered: always the same, or made for each request."""
+
+
 @dataclass
 class CarbonServer:
     """Answers on a free port of 127.0.0.1, in the loop of the test.
@@ -54,15 +58,15 @@ class CarbonServer:
     tls: ssl.SSLContext | None = None
     asks: list[Ask] = field(default_factory=list)
     sent_bytes: int = 0
-    _plays: dict[str, list[Play]] = field(default_factory=dict)
+    _plays: dict[str, list[Answer]] = field(default_factory=dict)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def play(self, path: str, *plays: Play) -> None:
+    def play(self, path: str, *plays: Answer) -> None:
         """Answer requests for a path; the last answer is given again and again."""
         self._plays[path] = list(plays)
 
-    def play_everywhere(self, *plays: Play) -> None:
+    def play_everywhere(self, *plays: Answer) -> None:
         """Answer requests for any path that has no answers of its own."""
         self.play("*", *plays)
 
@@ -116,7 +120,8 @@ class CarbonServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         ask = _ask(head)
         self.asks.append(ask)
-        play = self._next(ask.path)
+        answer = self._next(ask.path)
+        play = answer if isinstance(answer, Play) else answer(ask)
         if play.behaviour == "silence":
             await asyncio.Event().wait()
         if play.behaviour == "reset":
@@ -141,7 +146,7 @@ class CarbonServer:
         await writer.drain()
         return True
 
-    def _next(self, path: str) -> Play:
+    def _next(self, path: str) -> Answer:
         plays = self._plays.get(path) or self._plays.get("*")
         if not plays:
             return Play(b'{"error": "no such page"}', status=404)

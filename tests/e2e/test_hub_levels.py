@@ -1,0 +1,57 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.hub import Answer, Hub, running
+from tests.fakes.played_providers import played_providers
+from tests.fakes.played_time import PlayedTime
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+INTENSITY = "jouled_carbon_intensity_grams_per_kwh"
+LEVEL = "jouled_carbon_intensity_fallback_level"
+
+# An hour in half a minute.
+FACTOR = 120.0
+
+
+def is_of_level(level: int) -> Callable[[Answer], bool]:
+    """Return what asks an answer for its level."""
+    return lambda answer: bool(answer["fallback_level"] == level)
+
+
+def test_a_dead_provider_costs_one_level_after_the_other_and_comes_back(
+    tmp_path: Path,
+) -> None:
+    """Live, last good, yearly, and live again; each is said, none is a gap."""
+    clock = PlayedTime.begin(FACTOR)
+    with played_providers(clock.unix) as providers:
+        text = f"""
+zones: {{DE: {{providers: site, max_age: 1h}}}}
+providers:
+  site:
+    type: http-json
+    url: {providers.url}/feed
+    value: now.value
+    time: now.at
+    every: 1m
+    live_for: 10m
+"""
+        with running(Hub(tmp_path, text, clock=clock)) as hub:
+            levels = [hub.wait_for(is_of_level(0), "a live value")]
+            providers.is_dead = True
+            for level in (1, 2):
+                levels.append(hub.wait_for(is_of_level(level), f"level {level}"))
+                series = hub.scrape().series(INTENSITY, zone="DE")
+                assert len(series) == 1, "the series of before is gone"
+            providers.is_dead, providers.value = False, 99.0
+            levels.append(hub.wait_for(is_of_level(0), "a live value"))
+            assert hub.scrape().value(LEVEL, zone="DE") == 0
+
+    told = [(answer["provider"], answer["intensity_g_per_kwh"]) for answer in levels]
+    assert told[0] == told[1] == ("site", 321.0)
+    assert told[2][0] == "owid-yearly"
+    assert told[3] == ("site", 99.0)
+    assert levels[1]["observed_unix_s"] <= levels[1]["unix_s"] - 600.0
+    assert levels[1]["valid_until_unix_s"] == levels[1]["observed_unix_s"] + 3600.0
