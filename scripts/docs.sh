@@ -12,5 +12,5 @@ write() {
     echo "wrote $document"
 }
 
-write docs/metrics.md exporter.exposition.metric_docs
+write docs/metrics.md exporter metrics --markdown
 write docs/configuration.md exporter.config

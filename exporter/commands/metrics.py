@@ -6,10 +6,13 @@ import sys
 
 from exporter.commands.table import aligned
 from exporter.exposition.catalogue import CATALOGUE
+from exporter.exposition.metric import Metric
 from exporter.exposition.metric_docs import describe
+from exporter.hub.catalogue import CATALOGUE as HUB_CATALOGUE
+from exporter.hub.metric_docs import describe as describe_hub
 
 _DESCRIPTION = """\
-Print every metric that the daemon can export: name, type, labels, meaning.
+Print every metric that a node and the hub can export: name, type, labels, meaning.
 
 Which of them a node does export depends on its hardware, on its jobs and on the
 setting metrics.level; what is not known is an absent series.
@@ -46,7 +49,7 @@ def metrics(args: argparse.Namespace) -> int:
         0, always.
     """
     if args.markdown:
-        text = describe()
+        text = describe() + describe_hub()
     elif args.json:
         text = _as_json()
     else:
@@ -56,15 +59,22 @@ def metrics(args: argparse.Namespace) -> int:
 
 
 def _as_text() -> str:
+    every = _every()
     rows = [
-        (metric.name, metric.type, metric.level, ",".join(metric.labels))
-        for metric in CATALOGUE
+        (metric.name, metric.type, level, ",".join(metric.labels))
+        for level, metric in every
     ]
     heads = aligned([("NAME", "TYPE", "LEVEL", "LABELS"), *rows])
     lines = [heads[0]]
-    for head, metric in zip(heads[1:], CATALOGUE, strict=True):
+    for head, (_, metric) in zip(heads[1:], every, strict=True):
         lines += [head, f"    {metric.help}"]
     return "\n".join([*lines, ""])
+
+
+def _every() -> list[tuple[str, Metric]]:
+    """List the metrics of a node by their level, then those of the hub alone."""
+    nodes = [(str(metric.level), metric) for metric in CATALOGUE]
+    return nodes + [("hub", one) for one in HUB_CATALOGUE if one not in CATALOGUE]
 
 
 def _as_json() -> str:
@@ -75,10 +85,10 @@ def _as_json() -> str:
                 "type": metric.type,
                 "unit": metric.unit,
                 "labels": metric.labels,
-                "level": metric.level,
+                "level": level,
                 "help": metric.help,
             }
-            for metric in CATALOGUE
+            for level, metric in _every()
         ]
     }
     return json.dumps(content, indent=2) + "\n"

@@ -1,6 +1,6 @@
-"""Writes docs/metrics.md: ``python -m exporter.exposition.metric_docs``."""
+"""Writes of docs/metrics.md what is told of nodes; `jouled metrics` writes the rest."""
 
-import sys
+from collections.abc import Iterable
 
 from exporter.exposition.catalogue import CATALOGUE, JOB_LABELS
 from exporter.exposition.metric import Metric
@@ -8,9 +8,10 @@ from exporter.exposition.metric import Metric
 _INTRODUCTION = f"""\
 # Metrics
 
-<!-- Generated from exporter/exposition/catalogue.py by `make docs`; do not edit. -->
+<!-- Generated from exporter/exposition/catalogue.py and exporter/hub/catalogue.py by
+`make docs`; do not edit. -->
 
-What `/metrics` on port 9878 tells, in the Prometheus text format 0.0.4 or in
+What `/metrics` on port 9878 of a node tells, in the Prometheus text format 0.0.4 or in
 OpenMetrics 1.0.0, as the client asks. Units are base units and end the name.
 Counters end in `_total`; those of energy and grams count since the node booted and
 outlive a restart of the daemon. Facts that are always 1 end in `_info`: join them
@@ -25,25 +26,35 @@ with `* on (…) group_left (…)`.
   Prometheus can count a newborn series from zero.
 * `process_*` metrics of the daemon itself come with it: CPU, memory, open files.
 
-| metric | type | unit | labels | level | meaning |
-|---|---|---|---|---|---|
+What the hub tells is [below](#metrics-of-the-hub).
+
 """
 
 
 def describe() -> str:
-    """Return the catalogue as Markdown."""
-    return _INTRODUCTION + "".join(map(_row, CATALOGUE))
+    """Return the catalogue of a node as Markdown."""
+    return _INTRODUCTION + rows(CATALOGUE, with_level=True)
 
 
-def _row(metric: Metric) -> str:
-    cells = (
-        f"`{metric.name}`",
-        metric.type,
-        metric.unit.replace("_", " "),
-        _labels(metric),
-        metric.level,
-        metric.help,
-    )
+def rows(catalogue: Iterable[Metric], *, with_level: bool) -> str:
+    """Return metrics as a table in Markdown.
+
+    Args:
+        catalogue: the metrics, in order.
+        with_level: whether to tell the ``metrics.level`` of each.
+    """
+    heads = ["metric", "type", "unit", "labels", "level", "meaning"]
+    if not with_level:
+        heads.remove("level")
+    lines = [_line(heads), f"|{'---|' * len(heads)}\n"]
+    for metric in catalogue:
+        unit, level = metric.unit.replace("_", " "), [metric.level] * with_level
+        cells = (f"`{metric.name}`", metric.type, unit, _labels(metric), *level)
+        lines.append(_line((*cells, metric.help)))
+    return "".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
@@ -53,7 +64,3 @@ def _labels(metric: Metric) -> str:
         further = [f"`{name}`" for name in names[len(JOB_LABELS) :]]
         return ", ".join(["*J*", *further])
     return ", ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(describe())

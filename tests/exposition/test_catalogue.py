@@ -1,27 +1,27 @@
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.family import Family
 from exporter.exposition.metric import LEVELS, Metric
-from exporter.exposition.metric_docs import describe
 from exporter.exposition.render import Renderer
+from exporter.hub.catalogue import CATALOGUE as HUB_CATALOGUE
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+CATALOGUES = (CATALOGUE, HUB_CATALOGUE)
+EVERY = [*dict.fromkeys((*CATALOGUE, *HUB_CATALOGUE))]
 
 every_metric = pytest.mark.parametrize(
-    "metric", CATALOGUE, ids=[metric.name for metric in CATALOGUE]
+    "metric", EVERY, ids=[metric.name for metric in EVERY]
 )
+every_catalogue = pytest.mark.parametrize("catalogue", CATALOGUES, ids=["node", "hub"])
 
 
 def test_no_two_metrics_share_a_name() -> None:
-    """OpenMetrics also forbids that two share a family."""
-    assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
-    assert len({metric.family for metric in CATALOGUE}) == len(CATALOGUE)
+    """OpenMetrics forbids that two share a family; here not even two programs do."""
+    assert len({metric.name for metric in EVERY}) == len(EVERY)
+    assert len({metric.family for metric in EVERY}) == len(EVERY)
 
 
 @every_metric
@@ -64,32 +64,16 @@ def test_the_unit_is_the_end_of_the_name(family: str, unit: str) -> None:
     assert found[family] == unit
 
 
-def test_the_document_is_not_stale() -> None:
-    """It is generated from the catalogue; ``make docs`` writes it anew."""
-    assert DOCUMENT.read_text(encoding="utf-8") == describe()
-
-
-def test_running_the_module_prints_the_document() -> None:
-    """This is what ``make docs`` calls."""
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter.exposition.metric_docs"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        cwd=DOCUMENT.parents[1],
-    )
-
-    assert done.stdout == describe()
-
-
-def test_promtool_finds_nothing_to_complain_about() -> None:
+@every_catalogue
+def test_promtool_finds_nothing_to_complain_about(
+    catalogue: tuple[Metric, ...],
+) -> None:
     """Whatever a node has, its scrape is clean: here every metric has a sample."""
     full = [
         Family(metric, [(tuple("x" for _ in metric.labels), 1.0, None)])
-        for metric in CATALOGUE
+        for metric in catalogue
     ]
-    body = Renderer().render(full, "text")
+    body = Renderer(catalogue).render(full, "text")
 
     done = subprocess.run(
         ["promtool", "check", "metrics"],
