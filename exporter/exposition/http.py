@@ -21,6 +21,8 @@ from exporter.exposition.metric import Level
 from exporter.exposition.page import WEB, page_routes
 from exporter.exposition.scrape import Scrapes
 
+_PAGE = ("index.html", "jouled.css", "common.js", "jouled.js")
+
 # A tick this old means that the sampler hangs, however slow it is set.
 _STALE_S = 10.0
 _STALE_INTERVALS = 5
@@ -86,9 +88,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
             interval_s=interval_s,
         )
     )
-    app.router.routes.extend(
-        page_routes(*(WEB / name for name in ("index.html", "jouled.css", "jouled.js")))
-    )
+    app.router.routes.extend(page_routes(*(WEB / name for name in _PAGE)))
     _add_health(app, reader, max(_STALE_S, _STALE_INTERVALS * interval_s), clock)
     return app
 

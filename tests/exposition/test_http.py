@@ -171,7 +171,7 @@ def test_the_level_can_be_lowered_while_it_runs(node: Node) -> None:
 
 def test_the_files_of_the_page_are_sent_once(node: Node) -> None:
     """A browser that has them is told so, and keeps nothing that is old."""
-    for path in ("/", "/jouled.css", "/jouled.js"):
+    for path in ("/", "/jouled.css", "/common.js", "/jouled.js"):
         first = node.client.get(path)
         again = node.client.get(path, headers={"if-none-match": first.headers["etag"]})
 
