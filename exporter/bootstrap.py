@@ -78,16 +78,19 @@ def daemon_plan(
         reload: reads the configuration again; raises ``ConfigError``.
         workloads: further sources of jobs, beside those of the configuration.
     """
+    # Written by who asks providers, kept with the state of the engine.
+    fetches: dict[tuple[str, str], int] = {}
 
-    def build(config: Config, publisher: Publisher) -> Runner:
-        sources = build_sources(config)
+    def build(config: Config, live: Live, publisher: Publisher) -> Runner:
+        sources = build_sources(config, live.intensity)
         every = (*sources.workloads, *workloads)
-        return build_runner(config, replace(sources, workloads=every), publisher)
+        sources = replace(sources, workloads=every)
+        return build_runner(config, sources, live.settings, publisher, fetches)
 
     return daemon.Plan(
         reload=reload,
         runner=build,
-        live=build_live,
+        live=lambda config, before: build_live(config, before, fetches),
         advice=_advice,
         archive=build_archive_reader,
     )
@@ -99,8 +102,12 @@ def _advice(live: Live) -> str:
     return advice or ""
 
 
-def build_sources(config: Config) -> Sources:
+def build_sources(config: Config, intensity: IntensitySource | None = None) -> Sources:
     """Name everything that is read; nothing but powercap is touched yet.
+
+    Args:
+        config: what is read, and where.
+        intensity: the carbon intensity in force; ``None`` to build it as well.
 
     Raises:
         ConfigError: nobody knows the grid zone, or a key cannot be read.
@@ -115,7 +122,7 @@ def build_sources(config: Config) -> Sources:
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
         workloads=_schedulers(config, inventory),
-        intensity=build_intensity(config),
+        intensity=build_intensity(config) if intensity is None else intensity,
     )
 
 
@@ -125,12 +132,17 @@ def release_file(run_dir: Path) -> Path:
 
 
 def build_intensity(config: Config) -> IntensitySource:
-    """Return the intensity that is configured.
+    """Return the intensity that is configured; a live one as it was last kept.
 
     Raises:
-        ConfigError: nobody knows the zone.
+        ConfigError: nobody knows the zone, or a file cannot be used.
     """
     carbon = config.carbon
+    if carbon.is_live:
+        # Most daemons get what is live by way of ``build_live``, or not at all.
+        from exporter.carbon.configured import live_source  # noqa: PLC0415 - above
+
+        return live_source(carbon, config.state.dir).chain
     if carbon.intensity_g_per_kwh is not None:
         value = GramsPerKwh(carbon.intensity_g_per_kwh)
         return FixedIntensity(value, carbon.zone or "custom")
@@ -149,11 +161,20 @@ def build_pue(config: Config) -> PueSource:
     return scheduled_pue(rules, config.time_zone, config.pue)
 
 
-def build_live(config: Config) -> Live:
+def build_live(
+    config: Config,
+    before: Live | None = None,
+    fetches: dict[tuple[str, str], int] | None = None,
+) -> Live:
     """Return what may change while the daemon runs.
 
+    Args:
+        config: what the operator decided.
+        before: what was in force until now.
+        fetches: counts what is asked of providers, see ``Poller``.
+
     Raises:
-        ConfigError: nobody knows the zone.
+        ConfigError: nobody knows the zone, or a file cannot be used.
     """
     idle = config.idle
     configured: list[tuple[Component, float | None]] = [
@@ -170,19 +191,43 @@ def build_live(config: Config) -> Live:
         market_intensity=_grams_per_kwh(config.carbon.market_g_per_kwh),
         embodied=_embodied(config.embodied),
     )
-    return Live(settings, build_intensity(config), build_pue(config))
+    pue = build_pue(config)
+    if not config.carbon.is_live:
+        return Live(settings, build_intensity(config), pue)
+    # It brings what asks the hub along.
+    from exporter.carbon.configured import live_source  # noqa: PLC0415 - see above
+
+    in_force = None if before is None else before.intensity
+    source = live_source(config.carbon, config.state.dir, fetches, in_force)
+    return Live(settings, source.chain, pue, source.poller.run)
 
 
-def build_runner(config: Config, sources: Sources, publisher: Publisher) -> Runner:
-    """Put the pipeline together, going on from the checkpoint if there is one."""
-    live = build_live(config)
+def build_runner(
+    config: Config,
+    sources: Sources,
+    settings: EngineSettings,
+    publisher: Publisher,
+    fetches: dict[tuple[str, str], int],
+) -> Runner:
+    """Put the pipeline together, going on from the checkpoint if there is one.
+
+    Args:
+        config: where its state is, and how often it ticks.
+        sources: what is read.
+        settings: what the operator decides.
+        publisher: gets each result.
+        fetches: counts what is asked of providers; goes on from the checkpoint.
+    """
     checkpoint = Checkpoint(config.state.run_dir, read_boot_id(config.path.procfs))
     idle_store = IdleStore(config.state.dir)
     state = checkpoint.load() or EngineState()
     state.learners = idle_store.load()
+    for key, count in state.carbon_fetches.items():
+        fetches[key] = fetches.get(key, 0) + count
+    state.carbon_fetches = fetches
     return Runner(
-        build_sampler(config, sources, state.source_errors),
-        Engine(live.settings, state),
+        build_sampler(config, sources, state.source_errors, fetches),
+        Engine(settings, state),
         publisher,
         checkpoint=checkpoint,
         idle_store=idle_store,
@@ -205,6 +250,7 @@ def build_sampler(
     config: Config,
     sources: Sources,
     errors: dict[str, dict[str, int]] | None = None,
+    fetches: dict[tuple[str, str], int] | None = None,
 ) -> Sampler:
     """Start what reads the sources.
 
@@ -212,6 +258,7 @@ def build_sampler(
         config: how often, and how long it may take.
         sources: what is read.
         errors: failed ticks so far, by source and reason; counted in place.
+        fetches: what was asked of providers so far, by provider and outcome.
     """
     return Sampler(
         sources,
@@ -219,6 +266,7 @@ def build_sampler(
         deadline_s=Seconds(config.sampling.read_deadline_s),
         pue=build_pue(config),
         errors=errors,
+        fetches=fetches,
     )
 
 

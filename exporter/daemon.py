@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.beside import Beside
 from exporter.config import Config, diff, needs_restart
 from exporter.core.archive import JobArchive
 from exporter.core.errors import ConfigError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _JOIN_S = 1.5
+_LEAVE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Plan:
     Attributes:
         reload: reads the configuration again.
         runner: builds what ticks, and hands its results to a publisher.
-        live: builds what a reload may exchange.
+        live: builds what a reload may exchange, from what was in force before.
         advice: what the operator should know about a configuration; "" if
             nothing.
         archive: builds what answers questions about jobs of the past; ``None``
@@ -57,8 +59,8 @@ class Plan:
     """
 
     reload: Callable[[], Config]
-    runner: Callable[[Config, Publisher], Runner]
-    live: Callable[[Config], Live]
+    runner: Callable[[Config, Live, Publisher], Runner]
+    live: Callable[[Config, Live | None], Live]
     advice: Callable[[Live], str]
     archive: Callable[[Config], JobArchive | None]
 
@@ -107,9 +109,11 @@ class _Daemon:
         self._web_config = web_config
         self._manager = manager
         self._publisher = Publisher(config.sampling.interval_s, manager.on_tick)
-        self._advise(plan.live(config))
+        self._live = plan.live(config, None)
+        self._beside = Beside(self._live.poll)
+        self._advise(self._live)
         try:
-            self._runner = plan.runner(config, self._publisher)
+            self._runner = plan.runner(config, self._live, self._publisher)
         except OSError as error:
             msg = f"cannot read the boot id: {error}; set --path.procfs"
             raise StartError(msg) from error
@@ -158,13 +162,15 @@ class _Daemon:
         )
         try:
             await asyncio.gather(
-                self._server.serve(stop), self._local_server.serve(stop)
+                self._server.serve(stop),
+                self._local_server.serve(stop),
+                self._beside.run(stop),
             )
         finally:
             self._manager.on_stop()
             self._runner.stop()
             ticks.join(_JOIN_S)
-        if ticks.is_alive():
+        if ticks.is_alive() or self._beside.hangs(_LEAVE_S):
             _log.warning("a source hangs; leaving without it")
             # Nothing is lost: the checkpoint is as old as the last tick.
             logging.shutdown()
@@ -179,7 +185,7 @@ class _Daemon:
     def _reload(self) -> None:
         try:
             new = self._plan.reload()
-            live = self._plan.live(new)
+            live = self._plan.live(new, self._live)
             if self._web_config is not None:
                 self._web_config.reload()
         except ConfigError as error:
@@ -191,8 +197,9 @@ class _Daemon:
             _log.warning(
                 "some changes wait for a restart", extra={"keys": ",".join(waiting)}
             )
-        self._config = new
+        self._config, self._live = new, live
         self._runner.apply(live)
+        self._beside.exchange(live.poll)
         self._app.set_level(new.metrics.level)
         logging.getLogger().setLevel(new.log.level.upper())
         self._advise(live)

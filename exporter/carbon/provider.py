@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from exporter.carbon.observation import Report, Signal
 from exporter.carbon.secret import Secret
+from exporter.config.values import RefusedValueError, parse_url
 from exporter.core.errors import ConfigError
 from exporter.core.units import Seconds
 
@@ -149,21 +150,7 @@ def base_url(text: str, setting: str) -> str:
             or a fragment in it, where they would be seen.
     """
     try:
-        parts = urlsplit(text)
-        usable = (
-            parts.scheme in {"http", "https"}
-            and parts.hostname
-            and parts.port != 0
-            and text.isascii()
-            and text.isprintable()
-        )
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or " " in text:
-        msg = f"{setting}: not an address such as https://api.example.org"
-        raise ConfigError(msg)
-    if "@" in parts.netloc or "?" in text or "#" in text:
-        msg = f"{setting}: an address without user, query and fragment is needed"
-        raise ConfigError(msg)
-    return text.rstrip("/")
+        return parse_url(text)
+    except RefusedValueError as refused:
+        msg = f"{setting}: {refused}"
+        raise ConfigError(msg) from None

@@ -1,5 +1,6 @@
 """Settings of the daemon: defaults < YAML file < environment < flags."""
 
+from exporter.config.carbon import Carbon
 from exporter.config.flags import add_flags
 from exporter.config.loading import hint, load
 from exporter.config.manual import describe
@@ -7,7 +8,6 @@ from exporter.config.settings import (
     SETTINGS,
     Archive,
     Attribution,
-    Carbon,
     Config,
     Embodied,
     Gpu,

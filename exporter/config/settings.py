@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from exporter.config.carbon import Carbon
 from exporter.config.kubernetes import Kubernetes
 from exporter.config.table import Section, Setting, sections_of, setting
 from exporter.config.values import (
@@ -21,7 +22,6 @@ from exporter.config.values import (
     one_of,
     path,
     pue_rules,
-    word,
 )
 from exporter.core.errors import ConfigError
 from exporter.core.model import GpuOrder, IdlePolicy, PlatformPolicy, UserLabel
@@ -260,36 +260,6 @@ class Labels:
                 "secret whoever has a list of users can undo it"
             )
             raise ConfigError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class Carbon:
-    """How dirty a kilowatt-hour is."""
-
-    zone: str | None = setting(
-        word(),
-        "grid zone whose carbon intensity applies, such as DE or FR",
-        default=None,
-        default_note="the mean of the world",
-        reloadable=True,
-    )
-    intensity_g_per_kwh: float | None = setting(
-        number(0, 2000, above=True),
-        "fixed carbon intensity, gCO2e per kWh, instead of the zone's",
-        default=None,
-        name="intensity",
-        default_note="that of the zone",
-        reloadable=True,
-    )
-    market_g_per_kwh: float | None = setting(
-        number(0, 2000),
-        "what the electricity that the site has contracted emits, gCO2e per kWh; "
-        "counted apart",
-        default=None,
-        name="market_intensity",
-        default_note="not counted",
-        reloadable=True,
-    )
 
 
 @dataclass(frozen=True, slots=True)

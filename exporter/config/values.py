@@ -31,10 +31,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+_USER = re.compile(r"[^\s:\x00-\x1f\x7f]+")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
 
 # No number, duration or word of ours is longer; int() of a long text is slow.
 _MAX_CHARACTERS = 64
+_MAX_URL_CHARACTERS = 1024
 _MAX_PORT = 65535
 
 
@@ -117,6 +119,38 @@ def parse_address(text: str) -> tuple[str, int]:
         raise ValueError(msg)
     port = _whole_number(port_text, 0, _MAX_PORT)
     return host.strip("[]"), port
+
+
+def parse_url(text: str) -> str:
+    """Read the address of a service, and take the slash from its end.
+
+    Raises:
+        RefusedValueError: it is none, or has a user, a password, a query or a
+            fragment in it, where they would be seen. The message does not quote it.
+    """
+    # Few settings need it.
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+
+    try:
+        parts = urlsplit(text)
+        usable = (
+            parts.scheme in {"http", "https"}
+            and parts.hostname
+            and parts.port != 0
+            and text.isascii()
+            and text.isprintable()
+            and len(text) <= _MAX_URL_CHARACTERS
+        )
+    except ValueError:
+        usable = False
+        parts = urlsplit("")
+    if not usable or " " in text:
+        msg = "not an address such as https://api.example.org"
+        raise RefusedValueError(msg)
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        msg = "an address without user, query and fragment is needed"
+        raise RefusedValueError(msg)
+    return text.rstrip("/")
 
 
 def shorten(text: str) -> str:
@@ -255,6 +289,32 @@ def iana_zone() -> Kind[str]:
     return Kind(
         "the name of a time zone, such as Europe/Berlin or UTC", "ZONE", ("str",), parse
     )
+
+
+def url() -> Kind[str]:
+    """Take the address of a service, see ``parse_url``."""
+    expected = "an address such as https://hub.example.org:9879"
+
+    def parse(text: str) -> str:
+        try:
+            return parse_url(text)
+        except RefusedValueError:
+            # Unquoted: whoever writes a password into it does so here.
+            msg = f"expected {expected}, without user, query and fragment"
+            raise RefusedValueError(msg) from None
+
+    return Kind(expected, "URL", ("str",), parse)
+
+
+def user() -> Kind[str]:
+    """Take the name of a user, as basic authentication has it."""
+
+    def parse(text: str) -> str:
+        if len(text) > _MAX_CHARACTERS or not _USER.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return Kind("a name without colon and spaces", "NAME", ("str",), parse)
 
 
 def path() -> Kind[Path]:

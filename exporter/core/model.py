@@ -397,4 +397,5 @@ class Sample:
     missed_ticks: int = 0
     duration_s: Seconds = Seconds(0.0)
     forecast: Forecast = ()
+    carbon_fetches: tuple[FetchCount, ...] = ()
     pue_plan: PuePlan = ()

@@ -14,6 +14,7 @@ from exporter.core.forecast import Forecast
 from exporter.core.model import (
     Component,
     DeviceId,
+    FetchCount,
     GpuStatus,
     GpuUse,
     IdleMethod,
@@ -137,7 +138,8 @@ class Snapshot:
     ``node_energy_j`` is the sum of the components; ``node_power_w`` is ``None``
     when no component's power is known. ``fallback_emissions_g`` is the part of
     ``emissions_g`` that was computed on fallback intensity. ``forecast`` is what is
-    expected of the carbon intensity from now on.
+    expected of the carbon intensity from now on. ``carbon_fetches`` counts what was
+    asked of its providers.
 
     Beside the emissions: ``market_g`` are grams by the operator's contracts, of which
     a kilowatt-hour emits ``market_intensity``, and ``embodied_g`` what making the node
@@ -169,6 +171,7 @@ class Snapshot:
     market_intensity: GramsPerKwh | None = None
     market_g: Grams | None = None
     embodied_g: Grams | None = None
+    carbon_fetches: tuple[FetchCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

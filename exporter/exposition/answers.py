@@ -9,6 +9,7 @@ from exporter.exposition.api_models import (
     ComponentAnswer,
     DeviceAnswer,
     ErrorCount,
+    ForecastPointAnswer,
     GpuAnswer,
     HistoryAnswer,
     IntensityAnswer,
@@ -210,6 +211,17 @@ def intensity_answer(snapshot: Snapshot) -> IntensityAnswer:
         fallback_level=intensity.fallback_level,
         observed_unix_s=observed_unix_s,
         age_s=None if observed_unix_s is None else snapshot.unix_s - observed_unix_s,
+        slot_s=intensity.slot_s,
+        valid_until_unix_s=intensity.valid_until_unix_s,
+        fetched_unix_s=intensity.fetched_unix_s,
+        forecast=tuple(
+            ForecastPointAnswer(
+                begin_unix_s=point.begin_unix_s,
+                slot_s=point.slot_s,
+                intensity_g_per_kwh=point.value,
+            )
+            for point in snapshot.forecast
+        ),
     )
 
 

@@ -247,6 +247,14 @@ class JobsQuestion(BaseModel):
     ] = None
 
 
+class ForecastPointAnswer(_Answer):
+    """What is expected of one slot of time."""
+
+    begin_unix_s: float
+    slot_s: float
+    intensity_g_per_kwh: Annotated[float, Field(description="gCO2e per kWh")]
+
+
 class IntensityAnswer(_Answer):
     """Carbon intensity in force, and how far it is from a live figure."""
 
@@ -268,3 +276,18 @@ class IntensityAnswer(_Answer):
         float | None, Field(description="the moment it speaks of; null for a constant")
     ]
     age_s: float | None
+    slot_s: Annotated[
+        float | None,
+        Field(description="length of the slot it speaks of, s; null if of none"),
+    ]
+    valid_until_unix_s: Annotated[
+        float | None,
+        Field(description="it is of this level up to then; null: for ever"),
+    ]
+    fetched_unix_s: Annotated[
+        float | None, Field(description="when it was told; null if nobody was asked")
+    ]
+    forecast: Annotated[
+        tuple[ForecastPointAnswer, ...],
+        Field(description="in order of time, with the slot of now; maybe none"),
+    ]

@@ -279,6 +279,17 @@ CARBON_ESTIMATED = gauge(
     ("zone",),
     "1 if the provider itself calls the carbon intensity in force an estimate.",
 )
+CARBON_FORECAST = gauge(
+    "jouled_carbon_intensity_forecast_grams_per_kwh",
+    ("zone", "horizon"),
+    "Carbon intensity that is expected at one moment, so long from now (1h, 3h, 6h, "
+    "12h, 24h); absent where no forecast reaches.",
+)
+CARBON_FETCHES = counter(
+    "jouled_carbon_fetches_total",
+    ("provider", "outcome"),
+    "Calls to a provider of carbon intensity, by what they came to.",
+)
 MARKET_INTENSITY = gauge(
     "jouled_carbon_market_intensity_grams_per_kwh",
     (),
@@ -380,6 +391,8 @@ CATALOGUE: tuple[Metric, ...] = (
     CARBON_OBSERVED,
     CARBON_FALLBACK_LEVEL,
     CARBON_ESTIMATED,
+    CARBON_FORECAST,
+    CARBON_FETCHES,
     MARKET_INTENSITY,
     PUE,
     SOURCE_UP,

@@ -3,15 +3,26 @@
 What is not known has no sample: an absent series, never a zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from exporter.core.forecast import forecast_at
 from exporter.core.model import GpuStatus
 from exporter.core.snapshot import Snapshot
+from exporter.core.units import Seconds
 from exporter.exposition import catalogue
-from exporter.exposition.family import Family, known, single
+from exporter.exposition.family import Family, LabelValues, known, single
 from exporter.exposition.job_families import job_families, tenant_families
 from exporter.exposition.metric import LEVELS, Level, Metric
+
+HORIZONS_S: Mapping[str, float] = {
+    "1h": 3600.0,
+    "3h": 3 * 3600.0,
+    "6h": 6 * 3600.0,
+    "12h": 12 * 3600.0,
+    "24h": 24 * 3600.0,
+}
+"""How far ahead a forecast is shown, s, by the value of its label."""
 
 
 class Build(NamedTuple):
@@ -146,9 +157,26 @@ def _carbon(snapshot: Snapshot) -> list[Family]:
         known(catalogue.CARBON_OBSERVED, [(zone, intensity.observed_unix_s)]),
         known(catalogue.CARBON_FALLBACK_LEVEL, [(zone, intensity.fallback_level)]),
         known(catalogue.CARBON_ESTIMATED, [(zone, intensity.estimated)]),
+        known(catalogue.CARBON_FORECAST, _expected(snapshot)),
+        known(
+            catalogue.CARBON_FETCHES,
+            (
+                ((count.provider, count.outcome), count.fetches)
+                for count in snapshot.carbon_fetches
+            ),
+        ),
         single(catalogue.MARKET_INTENSITY, snapshot.market_intensity),
         single(catalogue.PUE, snapshot.pue),
     ]
+
+
+def _expected(snapshot: Snapshot) -> Iterator[tuple[LabelValues, float | None]]:
+    if not snapshot.forecast:
+        return
+    for horizon, ahead_s in HORIZONS_S.items():
+        unix_s = Seconds(snapshot.unix_s + ahead_s)
+        value = forecast_at(snapshot.forecast, unix_s)
+        yield (snapshot.intensity.zone, horizon), value
 
 
 def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:

@@ -16,14 +16,6 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ForecastPointAnswer(_Answer):
-    """What is expected of one slot of time."""
-
-    begin_unix_s: float
-    slot_s: float
-    intensity_g_per_kwh: Intensity
-
-
 class MarginalAnswer(_Answer):
     """What one kilowatt-hour more emits: advice, never to be counted."""
 
@@ -37,21 +29,6 @@ class MarginalAnswer(_Answer):
 class HubIntensityAnswer(IntensityAnswer):
     """Carbon intensity in force in one grid zone, and what is expected of it."""
 
-    slot_s: Annotated[
-        float | None,
-        Field(description="length of the slot it speaks of, s; null for a year"),
-    ]
-    valid_until_unix_s: Annotated[
-        float | None,
-        Field(description="it is of this level up to then; null for a year"),
-    ]
-    fetched_unix_s: Annotated[
-        float | None, Field(description="when the provider told it; null for a year")
-    ]
-    forecast: Annotated[
-        tuple[ForecastPointAnswer, ...],
-        Field(description="in order of time, with the slot of now; maybe none"),
-    ]
     marginal: Annotated[
         MarginalAnswer | None, Field(description="null unless a live one is known")
     ]

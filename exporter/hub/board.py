@@ -10,11 +10,8 @@ from exporter.core.forecast import Forecast
 from exporter.core.model import Intensity
 from exporter.core.ports import IntensitySource
 from exporter.core.units import Seconds
-from exporter.hub.api_models import (
-    ForecastPointAnswer,
-    HubIntensityAnswer,
-    MarginalAnswer,
-)
+from exporter.exposition.api_models import ForecastPointAnswer
+from exporter.hub.api_models import HubIntensityAnswer, MarginalAnswer
 
 LEAST_MAX_AGE_S = 15
 """Nobody needs to ask more often, whatever is about to happen."""

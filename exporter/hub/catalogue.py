@@ -7,22 +7,13 @@ from exporter.exposition.catalogue import (
     BUILD_INFO,
     CARBON_ESTIMATED,
     CARBON_FALLBACK_LEVEL,
+    CARBON_FETCHES,
+    CARBON_FORECAST,
     CARBON_INTENSITY,
     CARBON_OBSERVED,
 )
 from exporter.exposition.metric import Metric, counter, gauge
 
-CARBON_FORECAST = gauge(
-    "jouled_carbon_intensity_forecast_grams_per_kwh",
-    ("zone", "horizon"),
-    "Carbon intensity that is expected at one moment, so long from now (1h, 3h, 6h, "
-    "12h, 24h); absent where no forecast reaches.",
-)
-CARBON_FETCHES = counter(
-    "jouled_carbon_fetches_total",
-    ("provider", "outcome"),
-    "Calls to a provider of carbon intensity, by what they came to.",
-)
 REQUESTS = counter(
     "jouled_hub_intensity_requests_total",
     ("code",),

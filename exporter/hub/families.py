@@ -4,7 +4,7 @@ What is not known has no sample: an absent series, never a zero. A gauge of the 
 carries who told it, so when that changes, the series of before is gone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from exporter.core.forecast import forecast_at
 from exporter.core.model import Intensity
@@ -13,28 +13,17 @@ from exporter.exposition.catalogue import (
     BUILD_INFO,
     CARBON_ESTIMATED,
     CARBON_FALLBACK_LEVEL,
+    CARBON_FETCHES,
+    CARBON_FORECAST,
     CARBON_INTENSITY,
     CARBON_OBSERVED,
 )
-from exporter.exposition.families import Build
+from exporter.exposition.families import HORIZONS_S, Build
 from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 from exporter.hub.board import View
-from exporter.hub.catalogue import (
-    CARBON_FETCHES,
-    CARBON_FORECAST,
-    RELOAD_SUCCESSFUL,
-    REQUESTS,
-)
+from exporter.hub.catalogue import RELOAD_SUCCESSFUL, REQUESTS
 from exporter.hub.desk import Desk
-
-HORIZONS_S: Mapping[str, float] = {
-    "1h": 3600.0,
-    "3h": 3 * 3600.0,
-    "6h": 6 * 3600.0,
-    "12h": 12 * 3600.0,
-    "24h": 24 * 3600.0,
-}
 
 
 def families(desk: Desk, build: Build) -> list[Family]:

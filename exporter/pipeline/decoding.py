@@ -69,6 +69,10 @@ def decode(data: Mapping[str, Any]) -> EngineState:
     for row in data["source_errors"]:
         source, reason, count = fields(row, "ttn")
         state.source_errors.setdefault(source, {})[reason] = count
+    # Daemons of before had none, and an upgrade is no reason to start from 0.
+    for row in data.get("carbon_fetches", ()):
+        provider, outcome, count = fields(row, "ttn")
+        state.carbon_fetches[provider, outcome] = count
     (state.missed_ticks,) = fields(data["missed_ticks"], "n")
     state.ledger = _ledger(data)
     _check(state)

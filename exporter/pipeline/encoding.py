@@ -49,6 +49,9 @@ def encode(state: EngineState) -> dict[str, Any]:
             for source, counts in state.source_errors.items()
             for reason, count in counts.items()
         ],
+        "carbon_fetches": [
+            [*key, count] for key, count in state.carbon_fetches.copy().items()
+        ],
         "missed_ticks": [state.missed_ticks],
         "platform": [state.platform_debt_j, state.platform_waiting_j],
         "devices": [

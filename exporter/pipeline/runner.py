@@ -1,11 +1,12 @@
 """The tick: sample, fold, checkpoint, publish; once per interval, without drift."""
 
 import _thread
+import asyncio
 import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from exporter.core.model import SourceInfo, SourceStatus
@@ -30,11 +31,20 @@ _CHECKPOINT = SourceInfo("checkpoint", "", "none", "none", "node")
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What a reload may exchange while the daemon runs."""
+    """What a reload may exchange while the daemon runs.
+
+    Attributes:
+        settings: what the operator decides.
+        intensity: the carbon intensity in force.
+        pue: the power usage effectiveness in force.
+        poll: keeps the intensity up to date in an event loop until the event is
+            set; ``None`` if nothing does.
+    """
 
     settings: EngineSettings
     intensity: IntensitySource
     pue: PueSource
+    poll: Callable[[asyncio.Event], Awaitable[None]] | None = None
 
 
 class Publisher:

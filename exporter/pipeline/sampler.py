@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.core.model import (
+    FetchCount,
     Reading,
     Sample,
     SourceStatus,
@@ -49,7 +50,8 @@ class Sampler:
     """Owns a lane per source and the crew; ``sample`` once a tick, from one thread.
 
     ``intensity`` and ``pue`` may be exchanged between two ticks. Failed ticks are
-    counted in ``errors``, by source and then by reason, from what is there.
+    counted in ``errors``, by source and then by reason, from what is there. What was
+    asked of carbon providers is in ``fetches``, which another thread counts.
     """
 
     def __init__(  # noqa: PLR0913 - settings of one sampler, all by name
@@ -61,6 +63,7 @@ class Sampler:
         pue: PueSource,
         clock: Clock | None = None,
         errors: dict[str, dict[str, int]] | None = None,
+        fetches: dict[tuple[str, str], int] | None = None,
     ) -> None:
         self.interval_s = interval_s
         self.intensity = sources.intensity
@@ -68,6 +71,7 @@ class Sampler:
         self._deadline_s = deadline_s
         self._clock = clock if clock is not None else Clock()
         self._errors = errors if errors is not None else {}
+        self._fetches = fetches if fetches is not None else {}
         self._crew = Crew(self._clock.monotonic)
         self._node = self._lane(sources.node)
         self._power = [self._lane(source) for source in sources.power]
@@ -116,6 +120,10 @@ class Sampler:
             sources=tuple(statuses),
             missed_ticks=missed_ticks,
             duration_s=Seconds(clock.monotonic() - begin_s),
+            # Copied in one step: whoever counts may add a provider meanwhile.
+            carbon_fetches=tuple(
+                [FetchCount(*key, n) for key, n in self._fetches.copy().items()]
+            ),
         )
 
     def close(self) -> None:

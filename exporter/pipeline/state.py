@@ -64,6 +64,8 @@ class EngineState:
         platform_power_w: mean power of what is left of the node, W.
         source_errors: failed ticks since boot, by source and then by reason; the
             sampler counts them in place.
+        carbon_fetches: what was asked of carbon providers since boot, by provider and
+            outcome. Another thread counts in place: copy it before you go through it.
         missed_ticks: ticks that were skipped since boot.
         learners: idle power per component, or per GPU as "gpu/NAME".
         gpus: last gauges of each GPU; shown, but not worth a checkpoint.
@@ -79,6 +81,7 @@ class EngineState:
     platform_waiting_j: float = 0.0
     platform_power_w: Watts | None = None
     source_errors: dict[str, dict[str, int]] = field(default_factory=dict)
+    carbon_fetches: dict[tuple[str, str], int] = field(default_factory=dict)
     missed_ticks: int = 0
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)

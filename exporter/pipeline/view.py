@@ -95,6 +95,7 @@ def build_snapshot(
         intensity=sample.intensity,
         pue=sample.pue,
         forecast=sample.forecast,
+        carbon_fetches=sample.carbon_fetches,
         sources=_sources(sample, state),
         unmeasured_s=tuple(
             (component, Seconds(seconds))

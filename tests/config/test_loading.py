@@ -53,6 +53,15 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "carbon.zone": ("NO", "NO"),
     "carbon.intensity": ("30", 30.0),
     "carbon.market_intensity": ("0", 0.0),
+    "carbon.hub_url": ("https://hub:9879/", "https://hub:9879"),
+    "carbon.hub_ca_file": ("/etc/ca.crt", Path("/etc/ca.crt")),
+    "carbon.hub_user": ("nodes@site", "nodes@site"),
+    "carbon.hub_password_file": ("/etc/password", Path("/etc/password")),
+    "carbon.hub_cert_file": ("/etc/node.crt", Path("/etc/node.crt")),
+    "carbon.hub_key_file": ("/etc/node.key", Path("/etc/node.key")),
+    "carbon.file": ("/run/site/intensity", Path("/run/site/intensity")),
+    "carbon.direct": ("true", True),
+    "carbon.max_age": ("90m", 5400.0),
     "pue": ("1.25", 1.25),
     "pue_schedule": ("Jun-Sep 10:00-20:00 = 1.35", "Jun-Sep 10:00-20:00 = 1.35"),
     "time_zone": ("Europe/Berlin", "Europe/Berlin"),
@@ -66,6 +75,18 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "log.level": ("debug", "debug"),
     "log.format": ("json", "json"),
 }
+_OF_HUB = {"JOULED_CARBON__ZONE": "DE", "JOULED_CARBON__HUB_URL": "https://hub"}
+# What some of them make no sense without.
+COMPANIONS = {
+    "carbon.hub_url": {"JOULED_CARBON__ZONE": "DE"},
+    "carbon.file": {"JOULED_CARBON__ZONE": "DE"},
+    "carbon.direct": {"JOULED_CARBON__ZONE": "DE"},
+    "carbon.hub_ca_file": _OF_HUB,
+    "carbon.hub_user": {**_OF_HUB, "JOULED_CARBON__HUB_PASSWORD_FILE": "/p"},
+    "carbon.hub_password_file": {**_OF_HUB, "JOULED_CARBON__HUB_USER": "ada"},
+    "carbon.hub_cert_file": {**_OF_HUB, "JOULED_CARBON__HUB_KEY_FILE": "/k"},
+    "carbon.hub_key_file": {**_OF_HUB, "JOULED_CARBON__HUB_CERT_FILE": "/c"},
+}
 FILE_SETTINGS = [setting for setting in SETTINGS if setting.in_file]
 
 
@@ -78,10 +99,12 @@ def load_from(
     return load(parser.parse_args(flags), environ or {})
 
 
-def load_file(path: Path, text: str) -> Config:
+def load_file(
+    path: Path, text: str, environ: Mapping[str, str] | None = None
+) -> Config:
     """Load from a file with this text."""
     path.write_text(text)
-    return load_from(["--config.file", str(path)])
+    return load_from(["--config.file", str(path)], environ)
 
 
 def flags_for(setting: Setting, text: str) -> list[str]:
@@ -104,10 +127,11 @@ def test_every_setting_can_be_given_in_all_three_ways(
 ) -> None:
     """A chart, a unit and a person each have the way that suits them."""
     text, value = EXAMPLES[setting.key]
+    environ = COMPANIONS.get(setting.key, {})
 
-    by_file = load_file(tmp_path / "jouled.yml", yaml_for(setting, text))
-    by_variable = load_from(environ={setting.variable: text})
-    by_flag = load_from(flags_for(setting, text))
+    by_file = load_file(tmp_path / "jouled.yml", yaml_for(setting, text), environ)
+    by_variable = load_from(environ={**environ, setting.variable: text})
+    by_flag = load_from(flags_for(setting, text), environ)
 
     assert value != setting.default
     assert setting.value_in(by_file) == value
@@ -339,6 +363,9 @@ def test_the_variables_of_a_kubernetes_service_are_left_alone() -> None:
     assert load_from(environ=environ) == Config()
 
 
+_HUB = ("--carbon.zone=DE", "--carbon.hub-url=http://h")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -349,6 +376,35 @@ def test_the_variables_of_a_kubernetes_service_are_left_alone() -> None:
         (
             ["--power.model-idle-watts=200", "--power.model-max-watts=100"],
             "power.model_idle_watts: must not exceed power.model_max_watts",
+        ),
+        (
+            ["--carbon.zone=DE", "--carbon.direct", "--carbon.file=/x"],
+            "carbon.direct: carbon.file is set as well; keep one of them",
+        ),
+        (
+            ["--carbon.zone=DE", "--carbon.hub-url=http://h", "--carbon.intensity=3"],
+            "carbon.hub_url: carbon.intensity fixes the figure; remove one of them",
+        ),
+        (["--carbon.hub-url=http://h"], "carbon.hub_url: needs carbon.zone"),
+        (["--carbon.direct"], "carbon.direct: needs carbon.zone"),
+        (["--carbon.file=/x"], "carbon.file: needs carbon.zone"),
+        (["--carbon.hub-user=ada"], "carbon.hub_user: needs carbon.hub_url"),
+        (["--carbon.hub-ca-file=/x"], "carbon.hub_ca_file: needs carbon.hub_url"),
+        (
+            [*_HUB, "--carbon.hub-ca-file=/x"],
+            "carbon.hub_ca_file: carbon.hub_url has to begin with https for it",
+        ),
+        (
+            [*_HUB, "--carbon.hub-user=ada"],
+            "carbon.hub_user: needs carbon.hub_password_file as well",
+        ),
+        (
+            [*_HUB, "--carbon.hub-password-file=/x"],
+            "carbon.hub_password_file: needs carbon.hub_user as well",
+        ),
+        (
+            [*_HUB, "--carbon.hub-url=HTTPS://h", "--carbon.hub-key-file=/x"],
+            "carbon.hub_key_file: needs carbon.hub_cert_file as well",
         ),
     ],
 )
@@ -386,3 +442,26 @@ def test_hashes_of_users_need_a_key() -> None:
     """Without a secret, whoever has a list of users can undo them."""
     with pytest.raises(ConfigError, match=r"labels\.hash_key_file"):
         load_from(["--labels.user=hash"])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://ada:t0ken@hub",
+        "https://t0ken@hub/",
+        "https://hub/?key=t0ken",
+        "https://hub/#t0ken",
+        "t0ken",
+        "ftp://t0ken",
+        "http://t0ken:0",
+        "http://[t0ken",
+        "http://a t0ken",
+        "http://t0ken.example.org/" + "x" * 1024,
+    ],
+)
+def test_an_address_that_cannot_be_used_is_not_repeated(address: str) -> None:
+    """Whoever writes a password into it finds it in no log."""
+    with pytest.raises(ConfigError, match=r"--carbon\.hub-url: ") as refusal:
+        load_from([f"--carbon.hub-url={address}"])
+
+    assert "t0ken" not in str(refusal.value)

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.config import SETTINGS, Config, diff, needs_restart
-from exporter.config.settings import Carbon, Metrics, Web
+from exporter.config import SETTINGS, Carbon, Config, diff, needs_restart
+from exporter.config.settings import Metrics, Web
 
 
 def test_every_default_is_a_value_its_own_parser_accepts() -> None:
