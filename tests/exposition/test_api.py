@@ -206,8 +206,18 @@ def test_intensity_tells_where_it_comes_from_and_how_old_it_is() -> None:
     assert live["provider"] == "electricitymaps"
     assert live["age_s"] == 1500
     assert live["fallback_level"] == 0
+    assert live["slot_s"] == 3600
+    assert live["valid_until_unix_s"] - live["unix_s"] == 9300
+    assert live["fetched_unix_s"] - live["unix_s"] == -40
+    assert live["forecast"][1] == {
+        "begin_unix_s": live["unix_s"] + 3600,
+        "slot_s": 3600,
+        "intensity_g_per_kwh": 345.5,
+    }
     assert (yearly["zone"], yearly["fallback_level"]) == ("WORLD", 3)
-    assert yearly["age_s"] is None
+    for key in ("age_s", "slot_s", "valid_until_unix_s", "fetched_unix_s"):
+        assert yearly[key] is None
+    assert yearly["forecast"] == []
 
 
 @pytest.mark.parametrize("path", ["node", "jobs", "jobs/1", "intensity"])

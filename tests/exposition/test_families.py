@@ -216,3 +216,27 @@ def test_estimates_are_told_from_measurements() -> None:
 
     assert ("platform-model", "platform", "modelled", "estimated", "device") in infos
     assert ("rapl", "cpu", "counter", "measured", "device") in infos
+
+
+def test_a_forecast_is_shown_as_far_as_it_reaches() -> None:
+    """A gap in it has no series, and neither has what is beyond it."""
+    found = {
+        metric.name: rows for metric, rows in families(rich_snapshot(), BUILD, "job")
+    }
+
+    rows = found["jouled_carbon_intensity_forecast_grams_per_kwh"]
+    assert [(labels, value) for labels, value, _ in rows] == [
+        (("DE", "1h"), 345.5),
+        (("DE", "3h"), 210.0),
+        (("DE", "6h"), 240.0),
+    ]
+
+
+def test_who_asks_nobody_has_no_series_of_it() -> None:
+    """They cost nothing where they say nothing."""
+    found = {
+        metric.name: rows for metric, rows in families(bare_snapshot(), BUILD, "job")
+    }
+
+    assert found["jouled_carbon_intensity_forecast_grams_per_kwh"] == []
+    assert found["jouled_carbon_fetches_total"] == []

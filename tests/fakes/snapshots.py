@@ -4,9 +4,11 @@ from dataclasses import dataclass, field, replace
 from math import sin
 from typing import Literal, TypeVar, cast
 
+from exporter.core.forecast import ForecastPoint
 from exporter.core.model import (
     Component,
     DeviceId,
+    FetchCount,
     GpuInfo,
     GpuStatus,
     Intensity,
@@ -178,6 +180,21 @@ def rich_snapshot() -> Snapshot:
             factors="lifecycle",
             fallback_level=0,
             observed_unix_s=Seconds(NOON_UNIX_S - 1500),
+            slot_s=Seconds(3600.0),
+            valid_until_unix_s=Seconds(NOON_UNIX_S + 9300),
+            fetched_unix_s=Seconds(NOON_UNIX_S - 40),
+        ),
+        forecast=(
+            _expected(0, 360.0),
+            _expected(1, 345.5),
+            _expected(3, 210.0),
+            _expected(4, 180.25),
+            _expected(6, 240.0),
+        ),
+        carbon_fetches=(
+            FetchCount("hub", "ok", 719),
+            FetchCount("hub", "unavailable", 1),
+            FetchCount("hub", "denied", 0),
         ),
         pue=1.2,
         sources=(
@@ -203,6 +220,11 @@ def rich_snapshot() -> Snapshot:
         market_g=Grams(1_876.75),
         embodied_g=Grams(821.5),
     )
+
+
+def _expected(hour: int, value: float) -> ForecastPoint:
+    begin_s = Seconds(NOON_UNIX_S + 3600 * hour)
+    return ForecastPoint(begin_s, Seconds(3600.0), GramsPerKwh(value))
 
 
 def crowded_snapshot(jobs: int) -> Snapshot:

@@ -38,6 +38,7 @@ def lived(*, silent: frozenset[int] = frozenset(), ticks: int = 8) -> Life:
     )
     life.tick()
     life.state.source_errors["rapl"] = {"faulty": 3, "timeout": 1}
+    life.state.carbon_fetches = {("hub", "ok"): 12, ("hub", "denied"): 0}
     life.state.missed_ticks = 7
     for tick in range(ticks):
         if tick % 4 == 0:
@@ -77,6 +78,7 @@ def test_a_state_survives_the_way_through_json(
     assert again.windows == state.windows
     assert again.holds == state.holds
     assert again.source_errors == state.source_errors
+    assert again.carbon_fetches == state.carbon_fetches
     assert again.missed_ticks == state.missed_ticks
     assert again.ledger.devices == state.ledger.devices
     assert again.ledger.tenants == state.ledger.tenants
@@ -91,6 +93,14 @@ def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
 
     assert loaded is not None
     assert stored(loaded) == stored(state)
+
+
+def test_a_checkpoint_of_before_fetches_were_counted_is_loaded() -> None:
+    """An upgrade of the daemon is no reason to start from 0."""
+    older = stored(lived().state)
+    del older["carbon_fetches"]
+
+    assert decode(older).carbon_fetches == {}
 
 
 def test_names_in_any_script_survive(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from exporter.carbon.pue_schedule import scheduled_pue
 from exporter.carbon.static import FixedPue
 from exporter.core.errors import SourceAbsentError, SourceFaultyError
+from exporter.core.model import FetchCount
 from exporter.core.pue import PueRule
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.pipeline.sampler import Clock, Sampler, Sources
@@ -64,6 +65,30 @@ def test_the_clocks_are_those_that_were_handed_in() -> None:
     sampler.close()
 
     assert (sample.time_s, sample.unix_s, sample.duration_s) == (50.0, 1e9, 0.0)
+
+
+def test_what_was_asked_of_providers_is_in_each_sample() -> None:
+    """Somebody else counts it, from what the checkpoint knew."""
+    fetches = {("hub", "ok"): 7}
+    sampler = Sampler(
+        Sources((), (), FakeNode(lambda: 5.0), (), FakeIntensity()),
+        interval_s=Seconds(1.0),
+        deadline_s=Seconds(LONG_S),
+        pue=FixedPue(1.0),
+        fetches=fetches,
+    )
+
+    first = sampler.sample()
+    fetches["hub", "ok"] += 1
+    fetches["file", "ok"] = 1
+    second = sampler.sample()
+    sampler.close()
+
+    assert first.carbon_fetches == (FetchCount("hub", "ok", 7),)
+    assert second.carbon_fetches == (
+        FetchCount("hub", "ok", 8),
+        FetchCount("file", "ok", 1),
+    )
 
 
 def test_intensity_and_pue_may_be_exchanged_between_two_samples() -> None:
