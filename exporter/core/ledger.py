@@ -13,6 +13,7 @@ leaves by age.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from exporter.core.model import (
     COMPONENTS,
@@ -24,7 +25,7 @@ from exporter.core.model import (
     WorkloadLabels,
     WorkloadUsage,
 )
-from exporter.core.units import Ratio, Seconds
+from exporter.core.units import Grams, Joules, Ratio, Seconds
 
 LABELS_WAIT_S = 5.0
 TENANT_IDLE_S = 24 * 3600.0
@@ -40,6 +41,13 @@ class DeviceAccount:
     energy_j: float = 0.0
     power_w: float | None = None
     seen_s: float = 0.0
+
+
+class Projection(NamedTuple):
+    """What a job will have used and emitted on this node, since it was first seen."""
+
+    energy_j: Joules
+    emissions_g: Grams
 
 
 @dataclass(slots=True)
@@ -65,6 +73,8 @@ class JobAccount:
         gpu_use: how it used its GPUs; ``None`` as long as it has held none.
         start_unix_s: when it started; ``None`` until known.
         usage: its last usage.
+        projection: at the end of its time limit, as of some seconds ago; ``None`` if
+            unknown.
         ended_s: when it was found gone; ``None`` while it runs.
         ended_unix_s: the same on the wall clock.
     """
@@ -88,6 +98,7 @@ class JobAccount:
     gpu_use: GpuUse | None = None
     start_unix_s: float | None = None
     usage: WorkloadUsage | None = None
+    projection: Projection | None = None
     ended_s: float | None = None
     ended_unix_s: float | None = None
 
@@ -291,6 +302,7 @@ class Ledger:
             job.ended_s = now_s
             job.ended_unix_s = unix_s
             job.power_w = [None] * len(COMPONENTS)
+            job.projection = None
 
     def forget_jobs(self, now_s: Seconds, keep_s: float) -> frozenset[WorkloadId]:
         """Let jobs go that ended more than ``keep_s`` ago, and return which."""

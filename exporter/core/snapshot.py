@@ -80,8 +80,8 @@ class JobTotals(NamedTuple):
         memory_bytes: anonymous resident memory.
         start_unix_s: when it started.
         end_unix_s: when it was last seen, once it ended.
-        projected_energy_j: what it will have used at its end.
-        projected_emissions_g: what it will have emitted at its end.
+        projected_energy_j: what it will have used at the end of its time limit.
+        projected_emissions_g: what it will have emitted then.
         progress: how far it is, 0..1.
         estimated_j: the part of all its energy that comes from estimates.
         fallback_g: the part of its grams computed on fallback intensity.

@@ -163,8 +163,12 @@ class JobAnswer(_Answer):
     created_unix_s: float
     start_unix_s: float | None
     end_unix_s: float | None
-    projected_energy_j: float | None
-    projected_emissions_g: float | None
+    projected_energy_j: Annotated[
+        float | None, Field(description="at the end of its time limit, J")
+    ]
+    projected_emissions_g: Annotated[
+        float | None, Field(description="at the end of its time limit, g")
+    ]
     progress_ratio: float | None
     state: Annotated[
         JobState,

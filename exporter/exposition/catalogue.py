@@ -209,13 +209,15 @@ JOB_END = gauge(
 JOB_PROJECTED_ENERGY = gauge(
     "jouled_job_projected_energy_joules",
     JOB_LABELS,
-    "Energy a job will have used on this node at its end, as projected now.",
+    "Energy a job will have used on this node at the end of its time limit, as "
+    "projected some seconds ago; absent without a limit and once it ended.",
     "job",
 )
 JOB_PROJECTED_EMISSIONS = gauge(
     "jouled_job_projected_emissions_grams",
     JOB_LABELS,
-    "CO2e a job will have caused on this node at its end, as projected now.",
+    "CO2e a job will have caused on this node at the end of its time limit, by what "
+    "is forecast of the grid; absent without a limit and once it ended.",
     "job",
 )
 JOB_PROGRESS = gauge(

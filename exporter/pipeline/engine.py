@@ -12,6 +12,7 @@ import logging
 from exporter.core.interval import UsageStep
 from exporter.core.metering import Meter, Metered
 from exporter.core.model import Component, DeviceId, Reading, Sample, WorkloadId
+from exporter.core.projection import Projector
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio
 from exporter.pipeline.booking import Booking, Settled
@@ -45,6 +46,7 @@ class Engine:
         self.settings = settings
         self.state = state if state is not None else EngineState()
         self.ended: frozenset[WorkloadId] = frozenset()
+        self._projector = Projector()
         self._noted: dict[DeviceId, tuple[str, float]] = {}
 
     def fold(self, sample: Sample) -> Snapshot:
@@ -73,6 +75,7 @@ class Engine:
         forgotten = ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
         if forgotten:
             state.forget_in_windows(forgotten)
+        self._projector.refresh(ledger, sample)
         return build_snapshot(sample, state, self.settings, _busy_ratio(step))
 
     def _meter(self, sample: Sample) -> dict[Component, list[Settled]]:

@@ -208,6 +208,7 @@ def _job_totals(
     utilization: dict[str, Ratio],
 ) -> JobTotals:
     running = job.usage if job.ended_s is None else None
+    projected_j, projected_g = job.projection or (None, None)
     known = []
     if running is not None:
         known = [
@@ -242,6 +243,8 @@ def _job_totals(
         memory_bytes=running.memory_bytes if running is not None else None,
         start_unix_s=None if job.start_unix_s is None else Seconds(job.start_unix_s),
         end_unix_s=None if job.ended_unix_s is None else Seconds(job.ended_unix_s),
+        projected_energy_j=projected_j,
+        projected_emissions_g=projected_g,
         estimated_j=Joules(job.estimated_j),
         fallback_g=Grams(job.fallback_g),
         peak_power_w=None if job.peak_power_w is None else Watts(job.peak_power_w),

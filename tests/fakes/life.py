@@ -6,7 +6,7 @@ ways that real ones are: not read at all, stuck, or restarted from 0.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.core.model import (
     Device,
@@ -18,6 +18,7 @@ from exporter.core.model import (
     WorkloadUsage,
 )
 from exporter.core.snapshot import Snapshot
+from exporter.core.units import Seconds
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
 from exporter.pipeline.engine import Engine
@@ -95,16 +96,22 @@ class PlayedDevice:
 
 @dataclass
 class LivingJob:
-    """A job that keeps some CPUs busy; ``labels`` are ``None`` until known."""
+    """A job that keeps some CPUs busy; ``labels`` are ``None`` until known.
+
+    ``started_unix_s`` and ``limit_s`` are what its scheduler says of its time.
+    """
 
     cpus: float
     gpus: tuple[GpuHold, ...] = ()
     labels: WorkloadLabels | None = None
     cpu_s: float = 0.0
+    started_unix_s: float | None = None
+    limit_s: float | None = None
 
     def usage(self, key: str, *, ended: bool = False) -> WorkloadUsage:
         """Return what a scheduler's source would read of it."""
-        return usage(
+        start_s, limit_s = self.started_unix_s, self.limit_s
+        used = usage(
             key,
             None if ended else self.cpu_s,
             cpus=self.cpus,
@@ -112,6 +119,11 @@ class LivingJob:
             reserved_memory_bytes=2**31,
             gpus=self.gpus,
             labels=self.labels,
+        )
+        return replace(
+            used,
+            start_unix_s=None if start_s is None else Seconds(start_s),
+            time_limit_s=None if limit_s is None else Seconds(limit_s),
         )
 
 

@@ -119,12 +119,32 @@ class LifeOfANode(RuleBasedStateMachine):
             self.rule_7_no_counter_falls()
             self.rule_8_labels_do_not_change()
 
-    @rule(key=KEYS, cpus=st.sampled_from([0.0, 0.5, 3.0]), gpus=st.integers(0, 2))
-    def a_job_starts(self, key: str, cpus: float, gpus: int) -> None:
+    @rule(
+        key=KEYS,
+        cpus=st.sampled_from([0.0, 0.5, 3.0]),
+        gpus=st.integers(0, 2),
+        started=st.none() | st.sampled_from([-900.0, 0.0, 1e6]),
+        limit_s=st.none() | st.sampled_from([1.0, 90.0, 1e5]),
+    )
+    def a_job_starts(
+        self,
+        key: str,
+        cpus: float,
+        gpus: int,
+        started: float | None,
+        limit_s: float | None,
+    ) -> None:
         """Also one whose id was there before: it was requeued."""
+        if started is not None:
+            started += self.after.unix_s
         holds = [hold(f"GPU-{index}", 0.5, 0.25 * index) for index in range(gpus)]
         known = labels(key, user=f"user {key}") if self.labels_known else None
-        self.life.jobs.setdefault(key, LivingJob(cpus, tuple(holds), known))
+        self.life.jobs.setdefault(
+            key,
+            LivingJob(
+                cpus, tuple(holds), known, started_unix_s=started, limit_s=limit_s
+            ),
+        )
 
     @rule(key=KEYS)
     def labels_of_a_job_become_known(self, key: str) -> None:
@@ -209,6 +229,7 @@ class LifeOfANode(RuleBasedStateMachine):
         self.rule_11_grams_are_the_integral_of_energy_and_intensity()
         self.rule_11_contracts_are_counted_apart()
         self.making_the_node_is_used_up_once()
+        self.what_is_projected_can_be()
 
     def rule_1_jobs_and_unattributed_are_the_component(self) -> None:
         """Nothing invented, nothing lost: per component."""
@@ -280,11 +301,11 @@ class LifeOfANode(RuleBasedStateMachine):
             assert value >= 0
 
     def rule_8_labels_do_not_change(self) -> None:
-        """Of one and the same job."""
+        """Of one and the same job; what only describes it may come later."""
         shown = {(j.workload, j.created_unix_s): j.labels for j in self.before.jobs}
         for job in self.after.jobs:
             was = shown.get((job.workload, job.created_unix_s), job.labels)
-            assert job.labels == was
+            assert replace(job.labels, info=was.info) == was
 
     def rule_8_no_job_waits_longer_than_five_seconds(self) -> None:
         """Unless there are too many."""
@@ -321,6 +342,19 @@ class LifeOfANode(RuleBasedStateMachine):
         parts = [tenant.embodied_g for tenant in ledger.tenants.values()]
         parts += [job.embodied_g for job in ledger.jobs.values() if job.labels is None]
         assert fsum(parts) <= whole_g * (1 + 1e-9)
+
+    def what_is_projected_can_be(self) -> None:
+        """Numbers, of jobs that run and have a limit; of no other."""
+        for job in self.after.jobs:
+            energy_j, grams = job.projected_energy_j, job.projected_emissions_g
+            assert (energy_j is None) == (grams is None)
+            if energy_j is None or grams is None:
+                continue
+            assert job.end_unix_s is None
+            assert isfinite(energy_j)
+            assert isfinite(grams)
+            assert energy_j > 0
+            assert grams > 0
 
     def rule_1_tenants_are_the_sum_of_their_jobs(self) -> None:
         """Each joule once, whenever the labels came."""
