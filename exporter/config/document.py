@@ -90,6 +90,30 @@ class Section:
         line = self._nodes[key][0] if key in self._nodes else self._line
         return Section(self._path, line, node)
 
+    def sections(self, key: str) -> "tuple[Section, ...]":
+        """Return a list of mappings; empty if it is absent or null.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        node = self._node(key)
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.refuse(key, "has to be a list")
+        found = []
+        for item in node.value:
+            line = item.start_mark.line + 1
+            if not isinstance(item, yaml.MappingNode):
+                msg = f"{self._path}:{line}: {key}: an item has to hold keys"
+                raise ConfigError(msg)
+            found.append(Section(self._path, line, item))
+        return tuple(found)
+
+    def holds_keys(self, key: str) -> bool:
+        """Whether there is a mapping within, of that name."""
+        return isinstance(self._node(key), yaml.MappingNode)
+
     def text(self, key: str) -> str:
         """Return a string; "" if it is absent or null.
 

@@ -113,6 +113,13 @@ class Nodes(NamedTuple):
         found = self.look.rises.get(self.key_of(key))
         return found is not None and bool(found.restarts_s)
 
+    def missing_since_s(self, key: str) -> float | None:
+        """Return since when nobody saw the node of a series, if it just came back."""
+        track = self.tracks.get(self.key_of(key))
+        if track is None or track.seen_s >= self.look.begin_s:
+            return None
+        return track.seen_s
+
     def were_there(self, key: str, unix_s: float) -> bool:
         """Whether the node of a series was seen before a moment."""
         node = self.key_of(key)
@@ -144,25 +151,22 @@ class Follower:
 
         A tenant that rested for a day is not exported until it works again. So
         the month before is looked at too, once a day: whatever is exported at
-        all is there for a day at least.
+        all is there for a day at least. The last day is looked at more closely,
+        for nodes that are away just then.
 
         Raises:
             StoreError: the store does not answer.
         """
         new = cls(metric, origin_s, origin_s - OVERLAP_S, origin_s)
-        windows = [
-            (moment_s - OVERLAP_S, moment_s)
-            for moment_s in range(
-                origin_s - LOOKBACK_DAYS * _DAY_S, origin_s - _DAY_S + 1, _DAY_S
-            )
-        ]
-        windows.append((origin_s - _DAY_S, origin_s - OVERLAP_S))
-        windows.append((origin_s - OVERLAP_S, origin_s))
-        for begin_s, end_s in windows:
-            created_s = store.last(new.created, begin_s, end_s).by_key
-            for key, value in store.last(metric, begin_s, end_s).by_key.items():
+        for moment_s in (
+            *range(origin_s - LOOKBACK_DAYS * _DAY_S, origin_s - _DAY_S, _DAY_S),
+            *range(origin_s - _DAY_S, origin_s + 1, _DAY_S // 6),
+        ):
+            begin_s = moment_s - OVERLAP_S
+            created_s = store.last(new.created, begin_s, moment_s).by_key
+            for key, value in store.last(metric, begin_s, moment_s).by_key.items():
                 told_s = created_s.get(key, 0.0)
-                new.tracks[key] = Track(value, end_s, created_s=told_s)
+                new.tracks[key] = Track(value, moment_s, created_s=told_s)
         return new
 
     @property

@@ -24,12 +24,16 @@ class Rise(NamedTuple):
         restarts_s: when it started from 0: first samples after that.
         since_s: since when it stands at that, Unix time, s; ``None`` if at the end
             of the look it was there and stood at that.
+        first: the part of ``amount`` up to the first sample.
+        first_s: time of that sample; ``None`` if there was none, or nobody asked.
     """
 
     amount: float
     value: float
     restarts_s: tuple[float, ...] = ()
     since_s: float | None = None
+    first: float = 0.0
+    first_s: float | None = None
 
 
 def fell(before: float, value: float) -> bool:
@@ -54,8 +58,9 @@ def rise(
             be above its old value again before anybody looks, or not be there
             yet.
     """
-    amount, found = 0.0, []
+    amount, first, found = 0.0, 0.0, []
     known_s: float | None = since_s
+    first_s: float | None = None
     for time_s, value in samples:
         if time_s <= since_s:
             continue
@@ -65,10 +70,12 @@ def rise(
                 found.append(time_s)
                 before = 0.0
             amount += max(0.0, value - before)
+        if first_s is None:
+            first, first_s = amount, time_s
         before, since_s, known_s = value, time_s, None
     later_s = [restart_s for restart_s in restarts_s if restart_s > since_s]
     if later_s:
         # What is still in the window of the next look is older than that.
         found += later_s
         before, known_s = 0.0, max(later_s)
-    return Rise(amount, before or 0.0, tuple(found), known_s)
+    return Rise(amount, before or 0.0, tuple(found), known_s, first, first_s)

@@ -5,7 +5,7 @@ names none of them; amounts are in the unit of the budget, which stands in the
 name of the metric.
 """
 
-from exporter.exposition.metric import Metric, gauge, info
+from exporter.exposition.metric import Metric, counter, gauge, info
 
 _BUDGET = ("budget",)
 _COST = ("budget", "currency")
@@ -112,6 +112,20 @@ COST_PROJECTED = gauge(
     "Money for energy that will count against a budget at the end of its period.",
 )
 
+# --- how they are counted ---------------------------------------------------
+
+REFRESHES = counter(
+    "jouled_carbon_budget_refreshes_total",
+    ("outcome",),
+    "Refreshes of all budgets from Prometheus, by what they came to (ok, unavailable, "
+    "overload, denied, nonsense, failed).",
+)
+REFRESH_DURATION = gauge(
+    "jouled_carbon_budget_refresh_duration_seconds",
+    (),
+    "How long the last refresh of all budgets took.",
+)
+
 # In the order of a scrape.
 BUDGET_METRICS: tuple[Metric, ...] = (
     SPENT_RATIO,
@@ -131,4 +145,6 @@ BUDGET_METRICS: tuple[Metric, ...] = (
     COST,
     COST_SPENT,
     COST_PROJECTED,
+    REFRESHES,
+    REFRESH_DURATION,
 )

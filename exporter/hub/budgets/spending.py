@@ -78,6 +78,26 @@ class Spending:
             self._fresh = 0
             self._entries = _joined(self._entries, entry.end_s, sorted(edges_s))
 
+    def spread(self, span: Span, amount: float, fallback: float) -> None:
+        """Add what was used in a time in which nobody looked, evenly over it.
+
+        Args:
+            span: the time; what lies before the first entry is not counted.
+            amount: grams or joules, >= 0.
+            fallback: the part of it that was computed on fallback intensity.
+        """
+        for index in range(len(self._entries) - 1, -1, -1):
+            entry = self._entries[index]
+            if entry.end_s <= span.begin_s:
+                break
+            inside_s = min(entry.end_s, span.end_s) - max(entry.begin_s, span.begin_s)
+            if inside_s > 0:
+                part = inside_s / span.length_s
+                self._entries[index] = entry._replace(
+                    amount=entry.amount + amount * part,
+                    fallback=entry.fallback + fallback * part,
+                )
+
     def forget(self, before_s: float) -> None:
         """Let entries go that ended before a moment."""
         while self._entries and self._entries[0].end_s <= before_s:

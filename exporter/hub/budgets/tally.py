@@ -8,6 +8,10 @@ How complete a look is: the store has warned of nothing, at least one node was t
 and no series was missing that had been rising until it vanished. Such a series
 counts as missing for an hour: its node crashed, or Prometheus lost it. One that was
 at rest when it vanished is not missed; nodes are switched off.
+
+When a node comes back that nobody had seen for a while, its counters tell at once
+what was used in all that time. That is spread evenly over it: it belongs to the
+periods it was used in, and is no burst.
 """
 
 from collections import defaultdict
@@ -18,6 +22,7 @@ from typing import NamedTuple
 from exporter.hub.budgets.budget import EMISSIONS, Selection
 from exporter.hub.budgets.following import OVERLAP_S, Follower, Look, Nodes
 from exporter.hub.budgets.matching import Sorter
+from exporter.hub.budgets.period import Span
 from exporter.hub.budgets.spending import Entry, Spending
 from exporter.hub.budgets.store import CounterStore, key_of, labels_of
 
@@ -41,6 +46,10 @@ class _Sum:
     present: int = 0
     missing: int = 0
 
+    def charge(self, amount: float, ratio: float) -> None:
+        self.amount += amount
+        self.fallback += amount * ratio
+
     def add(self, other: "_Sum") -> None:
         self.amount += other.amount
         self.fallback += other.fallback
@@ -51,6 +60,11 @@ class _Sum:
     def presence(self) -> float:
         seen = self.present + self.missing
         return self.present / seen if seen else 1.0
+
+
+_Groups = defaultdict[tuple[int, ...], _Sum]
+# By who counts it, and since when nobody had seen the node.
+_Late = defaultdict[tuple[tuple[int, ...], float], _Sum]
 
 
 class Tally:
@@ -136,16 +150,14 @@ class Tally:
         Raises:
             StoreError: the store does not answer; nothing has changed.
         """
-        nodes = self.nodes.look(store, end_s)
-        known = self.nodes.tracks
-        tenants = self.tenants.look(store, end_s, Nodes(self._node_of, known, nodes))
+        look = self.nodes.look(store, end_s)
+        nodes = Nodes(self._node_of, self.nodes.tracks, look)
+        tenants = self.tenants.look(store, end_s, nodes)
         fallback = None
         if self.fallback is not None:
-            of_nodes = Nodes(str, known, nodes)
-            fallback = self.fallback.look(store, end_s, of_nodes)
-        ratios = _ratios(nodes, fallback)
-        self._enter(tenants, ratios, edges_s, complete=_is_complete(nodes, tenants))
-        self.nodes.commit(nodes)
+            fallback = self.fallback.look(store, end_s, nodes._replace(key_of=str))
+        self._enter(tenants, nodes, _ratios(look, fallback), edges_s)
+        self.nodes.commit(look)
         self.tenants.commit(tenants)
         if self.fallback is not None and fallback is not None:
             self.fallback.commit(fallback)
@@ -164,32 +176,57 @@ class Tally:
     def _enter(
         self,
         look: Look,
+        nodes: Nodes,
         ratios: Mapping[str, float],
         edges_s: Collection[float],
-        *,
-        complete: bool,
     ) -> None:
-        groups: defaultdict[tuple[int, ...], _Sum] = defaultdict(_Sum)
-        for key, found in look.rises.items():
-            node, selections = self._place(key)
-            group = groups[selections]
-            group.present += 1
-            if found.amount:
-                group.amount += found.amount
-                if ratios:
-                    group.fallback += found.amount * ratios.get(node, 0.0)
+        """Enter what a look found, for all selections or none."""
+        groups, late = self._gather(look, nodes, ratios)
         for key in self._missing(look):
             groups[self._place(key).selections].missing += 1
         sums = [_Sum() for _ in self._spending]
         for selections, group in groups.items():
             for number in selections:
                 sums[number].add(group)
+        seen = bool(nodes.look.rises) or bool(look.rises)
+        complete = seen and nodes.look.complete and look.complete
         begin_s, end_s = look.begin_s, look.end_s
-        for spending, total in zip(self._spending.values(), sums, strict=True):
+        spendings = list(self._spending.values())
+        for spending, total in zip(spendings, sums, strict=True):
             complete_s = (end_s - begin_s) * total.presence if complete else 0.0
             spending.add(
                 Entry(begin_s, end_s, total.amount, total.fallback, complete_s), edges_s
             )
+        for (selections, gone_s), group in late.items():
+            for number in selections:
+                spendings[number].spread(
+                    Span(gone_s, begin_s), group.amount, group.fallback
+                )
+
+    def _gather(
+        self, look: Look, nodes: Nodes, ratios: Mapping[str, float]
+    ) -> tuple[_Groups, _Late]:
+        """Add up rises by who counts them; those of unseen time apart."""
+        groups: _Groups = defaultdict(_Sum)
+        late: _Late = defaultdict(_Sum)
+        for key, found in look.rises.items():
+            node, selections = self._place(key)
+            group = groups[selections]
+            group.present += 1
+            amount = found.amount
+            if not amount:
+                continue
+            ratio = ratios.get(node, 0.0) if ratios else 0.0
+            # Most rose from one look to the next, and nobody asked for samples.
+            if found.first_s is not None:
+                gone_s = nodes.missing_since_s(key)
+                if gone_s is not None and gone_s < found.first_s:
+                    part = (look.begin_s - gone_s) / (found.first_s - gone_s)
+                    unseen = found.first * min(1.0, part)
+                    amount -= unseen
+                    late[selections, gone_s].charge(unseen, ratio)
+            group.charge(amount, ratio)
+        return groups, late
 
     def _missing(self, look: Look) -> Iterator[str]:
         for key, track in self.tenants.tracks.items():
@@ -235,8 +272,3 @@ def _ratios(nodes: Look, fallback: Look | None) -> Mapping[str, float]:
             # Of a node that is new, all that it ever counted may be counted now.
             ratios[key] = min(1.0, part.value / whole.value) if whole.value > 0 else 0.0
     return ratios
-
-
-def _is_complete(nodes: Look, tenants: Look) -> bool:
-    seen = bool(nodes.rises) or bool(tenants.rises)
-    return seen and nodes.complete and tenants.complete
