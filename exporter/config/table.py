@@ -132,7 +132,9 @@ def sections_of(config: type, prefix: str = ENVIRONMENT_PREFIX) -> tuple[Section
     for member in fields(config):
         if _METADATA_KEY in member.metadata:
             top.append(_setting_of("", member, prefix))
-        elif is_dataclass(member.type):
+        elif is_dataclass(member.type) and any(
+            _METADATA_KEY in each.metadata for each in fields(member.type)
+        ):
             section: Any = member.type
             rows = tuple(
                 _setting_of(member.name, each, prefix) for each in fields(section)

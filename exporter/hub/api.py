@@ -14,6 +14,7 @@ from exporter.hub.api_models import (
     ZonesAnswer,
 )
 from exporter.hub.board import intensity_answer
+from exporter.hub.budgets.api_models import BudgetsAnswer, budgets_answer
 from exporter.hub.desk import Desk
 
 
@@ -55,6 +56,10 @@ def api_router(desk: Desk, *, version: str) -> APIRouter:
             ),
             feeds=tuple(map(_feed, desk.site.poller.statuses)),
         )
+
+    @router.get("/budgets", summary="All carbon budgets, and how they stand")
+    async def budgets() -> BudgetsAnswer:
+        return budgets_answer(desk.budgets, desk.unix_s)
 
     return router
 

@@ -13,6 +13,7 @@ from exporter.exposition.catalogue import (
     CARBON_OBSERVED,
 )
 from exporter.exposition.metric import Metric, counter, gauge
+from exporter.hub.budgets.metrics import BUDGET_METRICS
 
 REQUESTS = counter(
     "jouled_hub_intensity_requests_total",
@@ -33,6 +34,7 @@ CATALOGUE: tuple[Metric, ...] = (
     CARBON_FALLBACK_LEVEL,
     CARBON_ESTIMATED,
     CARBON_FORECAST,
+    *BUDGET_METRICS,
     CARBON_FETCHES,
     REQUESTS,
     RELOAD_SUCCESSFUL,

@@ -1,9 +1,12 @@
 """What the surfaces of the hub read: the site in force, and what was counted."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from exporter.carbon.poller import Time
+from exporter.core.forecast import Forecast
 from exporter.core.units import Seconds
+from exporter.hub.budgets.status import NOTHING_STANDS, Standing
 from exporter.hub.site import Site
 
 # There from the start, so that the first of each is an increase.
@@ -22,10 +25,17 @@ class Desk:
     Args:
         site: the first one.
         clocks: what time it is.
+        budgets: how the budgets stand, at any time.
     """
 
-    def __init__(self, site: Site, clocks: Time) -> None:
+    def __init__(
+        self,
+        site: Site,
+        clocks: Time,
+        budgets: Callable[[], Standing] = lambda: NOTHING_STANDS,
+    ) -> None:
         self.site = site
+        self._budgets = budgets
         self.reload_refused = False
         self.requests: Counter[int] = Counter(dict.fromkeys(_CODES, 0))
         self._clocks = clocks
@@ -36,6 +46,18 @@ class Desk:
     def unix_s(self) -> Seconds:
         """Now."""
         return Seconds(self._clocks.unix())
+
+    @property
+    def forecasts(self) -> Mapping[str, Forecast]:
+        """What is expected of each grid zone from now on."""
+        unix_s = self.unix_s
+        boards = self.site.boards.values()
+        return {board.zone: board.view(unix_s).forecast for board in boards}
+
+    @property
+    def budgets(self) -> Standing:
+        """How the budgets stand."""
+        return self._budgets()
 
     @property
     def is_ready(self) -> bool:

@@ -22,6 +22,7 @@ from exporter.exposition.families import HORIZONS_S, Build
 from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 from exporter.hub.board import View
+from exporter.hub.budgets.families import budget_families
 from exporter.hub.catalogue import RELOAD_SUCCESSFUL, REQUESTS
 from exporter.hub.desk import Desk
 
@@ -33,6 +34,7 @@ def families(desk: Desk, build: Build) -> list[Family]:
     fetches = sorted(desk.site.fetches.items())
     return [
         *_carbon(views, unix_s),
+        *budget_families(desk.budgets),
         _known(CARBON_FETCHES, fetches),
         _known(
             REQUESTS,

@@ -28,6 +28,7 @@ from exporter.config.state_dirs import usable_kept_dir
 from exporter.config.table import HUB_ENVIRONMENT_PREFIX
 from exporter.config.values import shorten, word
 from exporter.core.errors import ConfigError
+from exporter.hub.budgets.reading import read_plan
 from exporter.hub.options import Options
 from exporter.hub.providers import KIND_OF, build_provider
 from exporter.hub.settings import SECTIONS, SETTINGS, HubConfig, ZonePlan
@@ -62,7 +63,7 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> HubConfig:
         raise ConfigError(msg)
     document = read_document(config_file, "file of a hub", "zones")
     sections = {section.name for section in SECTIONS if section.name}
-    _only(document, "zones", "providers", *sorted(sections))
+    _only(document, "zones", "providers", "prometheus", "budgets", *sorted(sections))
     values = {**_values_of_file(document), **given}
     config = with_values(HubConfig(), values, SECTIONS)
     if "state.dir" not in values:
@@ -73,7 +74,12 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> HubConfig:
     zones = _Zones(document.section("providers"), environ, notices).read(
         document.section("zones")
     )
-    return replace(config, zones=zones, notices=tuple(notices))
+    return replace(
+        config,
+        zones=zones,
+        notices=tuple(notices),
+        budgets=read_plan(document),
+    )
 
 
 def _values_of_file(document: Section) -> Values:

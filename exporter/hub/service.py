@@ -19,6 +19,8 @@ from exporter.core.errors import ConfigError
 from exporter.exposition.connection import Limits
 from exporter.exposition.server import WebServer
 from exporter.exposition.web_config import WebConfig, load_web_config
+from exporter.hub.budgets.keeper import Clocks
+from exporter.hub.budgets.service import Budgets
 from exporter.hub.desk import Desk
 from exporter.hub.http import create_app
 from exporter.hub.settings import HubConfig, needs_restart
@@ -104,7 +106,11 @@ class _Hub:
         self._plan = plan
         self._web_config = web_config
         self._manager = manager
-        self._desk = Desk(plan.site(config, None), plan.clocks)
+        clocks = Clocks(plan.clocks.unix, plan.clocks.monotonic)
+        self._budgets = Budgets(config.state.dir, clocks)
+        self._desk = Desk(
+            plan.site(config, None), plan.clocks, lambda: self._budgets.standing
+        )
         app = create_app(self._desk, version=version())
         self._server = WebServer(app, sockets, web_config, _LIMITS)
         # Set to let the poller of the present site end and that of the next begin.
@@ -136,6 +142,7 @@ class _Hub:
                 "state": str(self._config.state.dir),
             },
         )
+        self._budgets.follow(self._config.budgets, self._config.only_zone)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._server.serve(stop))
@@ -146,6 +153,7 @@ class _Hub:
             return 1
         finally:
             self._manager.on_stop()
+            self._budgets.end()
         return 0
 
     async def _poll(self, stop: asyncio.Event) -> None:
@@ -160,6 +168,7 @@ class _Hub:
         """Say that the loop goes round."""
         while not stop.is_set():
             self._manager.on_tick()
+            self._budgets.expect(self._desk.forecasts)
             await sleep_until_told(stop, _BEAT_S)
 
     def _on_hangup(self) -> None:
@@ -183,6 +192,7 @@ class _Hub:
             )
         self._config = new
         self._desk.site = site
+        self._budgets.follow(new.budgets, new.only_zone)
         self._desk.reload_refused = False
         self._changed.set()
         logging.getLogger().setLevel(new.log.level.upper())

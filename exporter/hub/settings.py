@@ -14,6 +14,7 @@ from exporter.config.table import (
 )
 from exporter.config.values import address, one_of, path
 from exporter.core.units import Seconds
+from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
 
 if TYPE_CHECKING:
     # The command line knows these settings too, and needs no providers for it.
@@ -81,6 +82,7 @@ class HubConfig:
         config_file: the file that says the rest.
         zones: what is asked for, in the order of the file.
         notices: what the operator should know of it, a line each.
+        budgets: the carbon budgets, and where they are read.
     """
 
     config_file: Path | None = setting(
@@ -95,6 +97,12 @@ class HubConfig:
     log: Log = field(default_factory=Log)
     zones: tuple[ZonePlan, ...] = ()
     notices: tuple[str, ...] = ()
+    budgets: BudgetPlan = NO_BUDGETS
+
+    @property
+    def only_zone(self) -> str:
+        """The grid zone, if there is just one; else ""."""
+        return self.zones[0].zone if len(self.zones) == 1 else ""
 
 
 SECTIONS: tuple[Section, ...] = sections_of(HubConfig, HUB_ENVIRONMENT_PREFIX)

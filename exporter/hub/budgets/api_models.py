@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.hub.budgets.keeper import Standing
 from exporter.hub.budgets.matching import selector
-from exporter.hub.budgets.status import BudgetStatus
+from exporter.hub.budgets.status import BudgetStatus, Standing
 
 
 class _Answer(BaseModel):

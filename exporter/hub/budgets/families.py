@@ -6,8 +6,7 @@ from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 from exporter.hub.budgets import metrics
 from exporter.hub.budgets.amount import Kind
-from exporter.hub.budgets.keeper import Standing
-from exporter.hub.budgets.status import BudgetStatus
+from exporter.hub.budgets.status import BudgetStatus, Standing
 
 _AMOUNTS: Mapping[Kind, tuple[Metric, Metric, Metric]] = {
     "carbon": (metrics.CARBON, metrics.CARBON_SPENT, metrics.CARBON_PROJECTED),

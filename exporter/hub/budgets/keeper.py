@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from exporter.core.forecast import Forecast
@@ -20,7 +19,7 @@ from exporter.hub.budgets.budget import EMISSIONS, Budget
 from exporter.hub.budgets.plan import BudgetPlan
 from exporter.hub.budgets.projection import NO_GRID, RATE_DAYS, Grid
 from exporter.hub.budgets.state_file import NOTHING_KEPT, Kept, StateFile
-from exporter.hub.budgets.status import BudgetStatus, status_of
+from exporter.hub.budgets.status import BudgetStatus, Standing, status_of
 from exporter.hub.budgets.store import (
     CounterStore,
     History,
@@ -56,26 +55,6 @@ class Clocks(NamedTuple):
     monotonic: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How all budgets stand: what a scrape, the page and the API read.
-
-    Attributes:
-        statuses: in the order of the file.
-        catching_up: the past of some budgets is still being read.
-        error: why the last refresh failed; "" if it did not.
-        refreshes: how many there were since the start, by outcome.
-        duration_s: how long the last one took, s; ``None`` before it.
-    """
-
-    statuses: tuple[BudgetStatus, ...] = ()
-    catching_up: bool = False
-    error: str = ""
-    refreshes: Mapping[str, int] = field(default_factory=dict)
-    duration_s: float | None = None
-
-
-NOTHING_STANDS = Standing()
 OpenStore = Callable[[], AbstractContextManager[SeriesStore]]
 
 
@@ -118,7 +97,6 @@ class Keeper:
 
     def run(self, stop: threading.Event) -> None:
         """Refresh until told to stop, and keep what was counted."""
-        self._begin()
         while not stop.is_set():
             try:
                 with self._open_store() as store:

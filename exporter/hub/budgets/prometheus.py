@@ -13,7 +13,6 @@ import ssl
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
@@ -24,7 +23,8 @@ from exporter.carbon.fetching import shut_logs
 from exporter.carbon.secret import Secret
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.answer import history_of, parse_result, values_of
-from exporter.hub.budgets.matching import Matcher, Matchers, selector
+from exporter.hub.budgets.matching import Matcher, selector
+from exporter.hub.budgets.plan import PrometheusSettings
 from exporter.hub.budgets.store import (
     History,
     StoreAwayError,
@@ -44,37 +44,6 @@ _DENIED = {401, 402, 403, 407}
 _OVERLOAD = {413, 414, 422}
 _NOT_THERE = range(300, 500)
 _AWAY = {408, 425, 429}
-
-
-@dataclass(frozen=True, slots=True)
-class PrometheusSettings:
-    """How to reach it.
-
-    Attributes:
-        url: address up to where ``/api/v1`` follows, without user or query.
-        timeout_s: how long an answer may take, s, > 0.
-        largest_bytes: how large it may be.
-        matchers: which series are ours, if not all of their names are.
-        ca_file: authorities to trust instead of the system's, PEM.
-        cert_file: our certificate, PEM.
-        key_file: its private key, PEM.
-        username: for basic authentication.
-        password_file: for it.
-        token_file: a bearer token.
-        header_files: further headers: name, and file of the value.
-    """
-
-    url: str
-    timeout_s: float = 30.0
-    largest_bytes: int = 256 * 2**20
-    matchers: Matchers = ()
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    username: str = ""
-    password_file: Path | None = None
-    token_file: Path | None = None
-    header_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Prometheus:

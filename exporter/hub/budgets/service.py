@@ -1,6 +1,5 @@
 """The budgets' thread within the hub: begin, another plan, end."""
 
-import logging
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -8,16 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from exporter.core.forecast import Forecast
-from exporter.hub.budgets.keeper import NOTHING_STANDS, Clocks, Keeper, Standing
-from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
-from exporter.hub.budgets.prometheus import (
-    Prometheus,
-    PrometheusSettings,
-    open_prometheus,
-)
+from exporter.hub.budgets.keeper import Clocks, Keeper
+from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan, PrometheusSettings
+from exporter.hub.budgets.prometheus import Prometheus, open_prometheus
 from exporter.hub.budgets.state_file import StateFile
-
-_log = logging.getLogger(__name__)
+from exporter.hub.budgets.status import NOTHING_STANDS, Standing
 
 # A request that is on its way may take as long as it may; nobody waits for that.
 _END_WITHIN_S = 5.0
@@ -91,10 +85,7 @@ def _run(
     # Two must not write the same file.
     if former is not None:
         former.join()
-    try:
-        keeper.run(stop)
-    except Exception:
-        _log.exception("the budgets are not counted any longer; restart the hub")
+    keeper.run(stop)
 
 
 def _open(settings: PrometheusSettings) -> AbstractContextManager[Prometheus]:

@@ -55,6 +55,28 @@ class BudgetStatus:
         return self.projected / self.budget.amount.value
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How all budgets stand: what a scrape, the page and the API read.
+
+    Attributes:
+        statuses: in the order of the file.
+        catching_up: the past of some budgets is still being read.
+        error: why the last refresh failed; "" if it did not.
+        refreshes: how many there were since the start, by outcome.
+        duration_s: how long the last one took, s; ``None`` before it.
+    """
+
+    statuses: tuple[BudgetStatus, ...] = ()
+    catching_up: bool = False
+    error: str = ""
+    refreshes: Mapping[str, int] = field(default_factory=dict)
+    duration_s: float | None = None
+
+
+NOTHING_STANDS = Standing()
+
+
 def status_of(
     budget: Budget,
     spending: Spending,
