@@ -4,6 +4,8 @@ What machines ask for all day goes round the framework: ``/metrics``, and above 
 ``/api/v1/intensity``, which every node of the site asks for.
 """
 
+from pathlib import Path
+
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
@@ -11,10 +13,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.exposition.direct import answer_secured, send_scrape
+from exporter.exposition.page import WEB, page_routes
 from exporter.hub.api import api_router, intensity_router
 from exporter.hub.desk import Desk
 from exporter.hub.intensity import PATH, send_intensity
 from exporter.hub.scrape import HubScrapes
+
+_WEB = Path(__file__).parent / "web"
+_PAGE = (
+    *(_WEB / name for name in ("index.html", "hub.css", "hub.js")),
+    *(WEB / name for name in ("jouled.css", "common.js")),
+)
 
 
 class HubApp(FastAPI):
@@ -66,6 +75,7 @@ def create_app(desk: Desk, *, version: str) -> HubApp:
     app.desk = desk
     app.scrapes = HubScrapes(desk, version)
     app.include_router(api_router(desk, version=version))
+    app.router.routes.extend(page_routes(*_PAGE))
     _add_health(app, desk)
     return app
 

@@ -3,20 +3,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.daemon import Daemon, running
+from tests.fakes.browser import system_chromium
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.nvml import FakeNvml
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--no-first-run", "--disable-quic"),
-    *("--disable-component-update", "--disable-sync"),
-]
 LONG_MS = 30_000
 GPU_W = 250.0
 
@@ -24,12 +19,7 @@ GPU_W = 250.0
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     """Return the Chromium of the system."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
-    with (
-        sync_playwright() as driver,
-        driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as opened,
-    ):
+    with system_chromium() as opened:
         yield opened
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from exporter.core.model import Intensity, WorkloadLabels
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.exposition.http import create_app
+from tests.fakes.browser import SIZES, WORST_CONTRAST, system_chromium
 from tests.fakes.serving import serving
 from tests.fakes.snapshots import (
     NOON_UNIX_S,
@@ -29,61 +30,13 @@ WEB = Path(__file__).parents[2] / "exporter" / "exposition" / "web"
 LARGEST_BYTES = 60_000
 LONG_MS = 30_000
 UNKNOWN = "\N{EN DASH}"
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SIZES = {"phone": (390, 844), "desk": (1280, 900)}
-
-# Ratio of contrast of every visible text with what is behind it (WCAG 2.1).
-WORST_CONTRAST = """() => {
-  const parse = (colour) => colour.match(/[0-9.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length < 4 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  let worst = [21, ""];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
-    const parent = text.parentElement;
-    const hidden = !parent.checkVisibility() || parent.closest("svg, noscript");
-    if (hidden || !text.data.trim()) continue;
-    const pair = [light(parse(getComputedStyle(parent).color)), light(behind(parent))];
-    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    if (ratio < worst[0]) worst = [ratio, text.data];
-  }
-  return worst;
-}"""
 
 
 @pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """Return the driver of browsers."""
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Return the Chromium of the system; it loads nothing from anywhere."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
-    opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-    yield opened
-    opened.close()
+    with system_chromium() as opened:
+        yield opened
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exporter.carbon.last_good import LastGood
@@ -44,7 +45,9 @@ class HubWorld:
             async with no_web() as web:
                 await self.desk.site.poller.ask_who_is_due(web)
 
-        asyncio.run(ask())
+        # A browser that is driven from this thread has a loop of its own here.
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(lambda: asyncio.run(ask())).result()
 
     def pass_s(self, seconds: float) -> None:
         """Let time pass, without a call."""
