@@ -6,7 +6,7 @@ from exporter.carbon.fetching import open_web
 from exporter.carbon.last_good import LastGood
 from exporter.carbon.poller import Time
 from exporter.hub import service
-from exporter.hub.settings import HubConfig
+from exporter.hub.config import HubConfig
 from exporter.hub.site import Site
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from exporter import logs
 from exporter.commands.table import aligned
 from exporter.config import add_flags
+from exporter.hub.settings import SECTIONS
 
 if TYPE_CHECKING:
-    from exporter.hub.settings import HubConfig
+    from exporter.hub.config import HubConfig
 
 _DESCRIPTION = """\
 Ask for carbon intensity on behalf of all nodes of a site, until told to stop.
@@ -36,9 +37,6 @@ def add_parser(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> None:
     """Add ``hub`` to the command line."""
-    # The table alone: providers and web server are for who runs it.
-    from exporter.hub.settings import SECTIONS  # noqa: PLC0415 - see above
-
     parser = subparsers.add_parser(
         "hub",
         help="ask for carbon intensity on behalf of all nodes",

@@ -8,8 +8,6 @@ from exporter.commands.table import aligned
 from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.metric import Metric
 from exporter.exposition.metric_docs import describe
-from exporter.hub.catalogue import CATALOGUE as HUB_CATALOGUE
-from exporter.hub.metric_docs import describe as describe_hub
 
 _DESCRIPTION = """\
 Print every metric that a node and the hub can export: name, type, labels, meaning.
@@ -49,6 +47,9 @@ def metrics(args: argparse.Namespace) -> int:
         0, always.
     """
     if args.markdown:
+        # Every sub-command reads this file, and only this one needs the hub's.
+        from exporter.hub.metric_docs import describe as describe_hub  # noqa: PLC0415 - see above
+
         text = describe() + describe_hub()
     elif args.json:
         text = _as_json()
@@ -73,6 +74,9 @@ def _as_text() -> str:
 
 def _every() -> list[tuple[str, Metric]]:
     """List the metrics of a node by their level, then those of the hub alone."""
+    # As above.
+    from exporter.hub.catalogue import CATALOGUE as HUB_CATALOGUE  # noqa: PLC0415 - see above
+
     nodes = [(str(metric.level), metric) for metric in CATALOGUE]
     return nodes + [("hub", one) for one in HUB_CATALOGUE if one not in CATALOGUE]
 

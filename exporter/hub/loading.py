@@ -29,9 +29,10 @@ from exporter.config.table import HUB_ENVIRONMENT_PREFIX
 from exporter.config.values import shorten, word
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.reading import read_plan
+from exporter.hub.config import HubConfig, ZonePlan
 from exporter.hub.options import Options
 from exporter.hub.providers import KIND_OF, build_provider
-from exporter.hub.settings import SECTIONS, SETTINGS, HubConfig, ZonePlan
+from exporter.hub.settings import SECTIONS, SETTINGS
 
 AUTO = "auto"
 """Stands for the provider without a token that covers the zone."""

@@ -21,9 +21,10 @@ from exporter.exposition.server import WebServer
 from exporter.exposition.web_config import WebConfig, load_web_config
 from exporter.hub.budgets.keeper import Clocks
 from exporter.hub.budgets.service import Budgets
+from exporter.hub.config import HubConfig
 from exporter.hub.desk import Desk
 from exporter.hub.http import create_app
-from exporter.hub.settings import HubConfig, needs_restart
+from exporter.hub.settings import needs_restart
 from exporter.hub.site import Site
 from exporter.notify import ServiceManager
 from exporter.startup import (

@@ -1,8 +1,10 @@
-"""Every setting of the hub that is one value, and what its file says beside them."""
+"""Every setting of the hub that is one value: what the command line knows of it.
+
+Every sub-command of ``jouled`` reads this, so it imports nothing of the hub itself.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from exporter.config.settings import LogFormat, LogLevel
 from exporter.config.table import (
@@ -13,12 +15,6 @@ from exporter.config.table import (
     setting,
 )
 from exporter.config.values import address, one_of, path
-from exporter.core.units import Seconds
-from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
-
-if TYPE_CHECKING:
-    # The command line knows these settings too, and needs no providers for it.
-    from exporter.carbon.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +56,8 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class ZonePlan:
-    """One grid zone, and who is asked for it.
-
-    Attributes:
-        zone: the grid zone, as it is configured.
-        providers: in order of preference; empty: the yearly figure is all there is.
-        max_age_s: a value older than this is not used, s.
-    """
-
-    zone: str
-    providers: "tuple[Provider, ...]"
-    max_age_s: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class HubConfig:
-    """The whole configuration of a hub.
-
-    Attributes:
-        config_file: the file that says the rest.
-        zones: what is asked for, in the order of the file.
-        notices: what the operator should know of it, a line each.
-        budgets: the carbon budgets, and where they are read.
-    """
+class HubSettings:
+    """All of them; what the hub's file says beside them is in config.py."""
 
     config_file: Path | None = setting(
         path(),
@@ -95,23 +69,15 @@ class HubConfig:
     web: Web = field(default_factory=Web)
     state: State = field(default_factory=State)
     log: Log = field(default_factory=Log)
-    zones: tuple[ZonePlan, ...] = ()
-    notices: tuple[str, ...] = ()
-    budgets: BudgetPlan = NO_BUDGETS
-
-    @property
-    def only_zone(self) -> str:
-        """The grid zone, if there is just one; else ""."""
-        return self.zones[0].zone if len(self.zones) == 1 else ""
 
 
-SECTIONS: tuple[Section, ...] = sections_of(HubConfig, HUB_ENVIRONMENT_PREFIX)
+SECTIONS: tuple[Section, ...] = sections_of(HubSettings, HUB_ENVIRONMENT_PREFIX)
 SETTINGS: tuple[Setting, ...] = tuple(
     row for section in SECTIONS for row in section.settings
 )
 
 
-def needs_restart(old: HubConfig, new: HubConfig) -> tuple[str, ...]:
+def needs_restart(old: HubSettings, new: HubSettings) -> tuple[str, ...]:
     """Keys of settings that differ and that a running hub cannot take on."""
     return tuple(
         row.key

@@ -12,7 +12,7 @@ from exporter.carbon.poller import Poller, Time
 from exporter.carbon.provider import Provider, Web
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.hub.board import Board
-from exporter.hub.settings import ZonePlan
+from exporter.hub.config import ZonePlan
 
 OpenWeb = Callable[[], AbstractAsyncContextManager[Web]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from exporter.carbon.last_good import LastGood
 from exporter.core.units import Seconds
+from exporter.hub.config import ZonePlan
 from exporter.hub.desk import Desk
 from exporter.hub.http import HubApp, create_app
-from exporter.hub.settings import ZonePlan
 from exporter.hub.site import Site
 from tests.fakes.asgi import Asker
 from tests.fakes.carbon import NOW, FakeProvider

@@ -8,8 +8,9 @@ from exporter.carbon.energy_charts import EnergyCharts
 from exporter.carbon.http_json import HttpJson
 from exporter.config import add_flags
 from exporter.core.errors import ConfigError
+from exporter.hub.config import HubConfig
 from exporter.hub.loading import load
-from exporter.hub.settings import SECTIONS, HubConfig, needs_restart
+from exporter.hub.settings import SECTIONS, needs_restart
 
 TOKEN = "pl4nted-t0ken"  # noqa: S105 - it opens nothing
 
