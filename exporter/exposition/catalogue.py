@@ -331,6 +331,11 @@ SAMPLE_DURATION = gauge(
     (),
     "How long it took to read all sources in the last tick.",
 )
+SAMPLE_TIME = gauge(
+    "jouled_sample_timestamp_seconds",
+    (),
+    "Unix time of the last tick, by the clock of the node.",
+)
 SAMPLES_MISSED = counter(
     "jouled_samples_missed_total",
     (),
@@ -402,6 +407,7 @@ CATALOGUE: tuple[Metric, ...] = (
     SOURCE_ERRORS,
     SOURCE_READ_DURATION,
     SAMPLE_DURATION,
+    SAMPLE_TIME,
     SAMPLES_MISSED,
     JOBS_DROPPED,
     BUILD_INFO,

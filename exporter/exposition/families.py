@@ -215,6 +215,7 @@ def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
             ),
         ),
         single(catalogue.SAMPLE_DURATION, snapshot.sample_duration_s),
+        single(catalogue.SAMPLE_TIME, snapshot.unix_s),
         single(catalogue.SAMPLES_MISSED, snapshot.missed_ticks),
         single(catalogue.JOBS_DROPPED, snapshot.jobs_dropped),
         Family(catalogue.BUILD_INFO, [(build, 1.0, None)]),
