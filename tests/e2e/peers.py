@@ -20,18 +20,18 @@ Points = tuple[tuple[float, float], ...]
 
 
 class Prometheus(Program):
-    """A real Prometheus that scrapes each second.
+    """A real Prometheus.
 
     Args:
         folder: gets configuration, data and log.
-        ports: port of each target, by the name of its scrape job.
+        configuration: the text of ``prometheus.yml``.
     """
 
-    def __init__(self, folder: Path, ports: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, configuration: str) -> None:
         self._url = f"http://127.0.0.1:{free_port()}"
         folder.mkdir()
         config = folder / "prometheus.yml"
-        config.write_text(_configuration(ports), encoding="utf-8")
+        config.write_text(configuration, encoding="utf-8")
         super().__init__(
             [
                 "prometheus",
@@ -42,6 +42,11 @@ class Prometheus(Program):
             ],
             folder / "prometheus.log",
         )
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._url
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -70,6 +75,16 @@ class Prometheus(Program):
             )
             for row in data["result"]
         ]
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what is scraped, with labels and addresses."""
+        found: list[dict[str, Any]] = self._ask("targets")["activeTargets"]
+        return found
+
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """Return all groups of rules, with how long they take and what fails."""
+        found: list[dict[str, Any]] = self._ask("rules")["groups"]
+        return found
 
     def names(self) -> list[str]:
         """Return the names of all metrics."""
@@ -130,8 +145,19 @@ class NodeExporter(Program):
 
 @contextmanager
 def prometheus(folder: Path, ports: Mapping[str, int]) -> Iterator[Prometheus]:
-    """Run a Prometheus for a while."""
-    server = Prometheus(folder, ports)
+    """Run a Prometheus for a while that scrapes each second.
+
+    Args:
+        folder: gets configuration, data and log.
+        ports: port of each target, by the name of its scrape job.
+    """
+    with started(Prometheus(folder, _configuration(ports))) as server:
+        yield server
+
+
+@contextmanager
+def started(server: Prometheus) -> Iterator[Prometheus]:
+    """Run a Prometheus that was put together elsewhere for a while."""
     try:
         server.start()
         yield server
