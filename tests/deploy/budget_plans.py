@@ -105,7 +105,9 @@ class Plan:
         gauges: dict[str, Sequence[float]] = {
             "grams": [BUDGET_G] * len(times),
             "spent_grams": spent,
+            "spent_ratio": [grams / BUDGET_G for grams in spent],
             "projected_grams": projected,
+            "projected_ratio": [grams / BUDGET_G for grams in projected],
             "period_start_timestamp_seconds": starts,
             "period_end_timestamp_seconds": [s + self.period_s for s in starts],
             "data_quality": [1.0] * len(times),

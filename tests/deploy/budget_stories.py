@@ -1,19 +1,15 @@
 """Stories about budgets, told by the gauges of a hub."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.deploy.stories import CLUSTER, Calm, Story, selector, steps
+from tests.deploy.stories import CLUSTER, Calm, Stay, Story, selector, steps
 from tests.fakes.promtool import Series, Told
 
 _DAY_S = 86400
 _HUB = {"cluster": "main", "instance": "hub:9879", "job": "jouled-hub"}
 _LONG = 2000
 _BUDGET_G = 200_000
-
-
-def parts(*of_budget: tuple[float, int]) -> str:
-    """Return grams as parts of the budget that stay for some minutes each."""
-    return steps(*((part * _BUDGET_G, minutes) for part, minutes in of_budget))
 
 
 @dataclass(frozen=True)
@@ -23,8 +19,8 @@ class Budget:
     Attributes:
         days: length of the period.
         day: how far into it the story begins, days.
-        spent: what is spent of it, g.
-        projected: what will be, g.
+        spent: part of it that is spent.
+        projected: part of it that will be.
         burn: pace by window, 1 for an even one.
         quality: part that rests on live data.
         observed: when it was computed, Unix time, s.
@@ -32,8 +28,8 @@ class Budget:
 
     days: float = 30
     day: float = 10
-    spent: str | None = parts((0.3, _LONG))
-    projected: str | None = parts((0.9, _LONG))
+    spent: Sequence[Stay] = ((0.3, _LONG),)
+    projected: Sequence[Stay] = ((0.9, _LONG),)
     burn: dict[str, str] = field(default_factory=dict)
     quality: str = f"1+0x{_LONG}"
     observed: str = f"0+60x{_LONG}"
@@ -66,15 +62,19 @@ class Budget:
                 period="month",
             ): f"1+0x{_LONG}",
         }
-        if self.spent is not None:
-            told[selector("jouled_carbon_budget_spent_grams", budget)] = self.spent
-        if self.projected is not None:
-            name = "jouled_carbon_budget_projected_grams"
-            told[selector(name, budget)] = self.projected
+        for what, stays in (("spent", self.spent), ("projected", self.projected)):
+            name = f"jouled_carbon_budget_{what}"
+            grams = [(_grams(part), minutes) for part, minutes in stays]
+            told[selector(f"{name}_ratio", budget)] = steps(*stays)
+            told[selector(f"{name}_grams", budget)] = steps(*grams)
         for window, values in self.burn.items():
             name = "jouled_carbon_budget_burn_rate"
             told[selector(name, budget, window=window)] = values
         return told
+
+
+def _grams(part: float | None) -> float | None:
+    return None if part is None else part * _BUDGET_G
 
 
 def labels(data: str = "live") -> dict[str, str]:
@@ -173,7 +173,7 @@ STORIES = (
     Story(
         alert="JouledBudgetOverspendProjected",
         series=Budget(
-            spent=parts((0.4, 300)), projected=parts((0.9, 60), (1.3, 120), (0.9, 120))
+            spent=((0.4, 300),), projected=((0.9, 60), (1.3, 120), (0.9, 120))
         ).series(),
         silent=85,
         fires=120,
@@ -188,7 +188,7 @@ STORIES = (
     ),
     Story(
         alert="JouledBudgetHalfSpent",
-        series=Budget(spent=parts((0.49, 30), (0.55, 60), (0.1, 30))).series(),
+        series=Budget(spent=((0.49, 30), (0.55, 60), (0.1, 30))).series(),
         silent=30,
         fires=60,
         told=[
@@ -202,7 +202,7 @@ STORIES = (
     ),
     Story(
         alert="JouledBudgetNearlySpent",
-        series=Budget(spent=parts((0.79, 30), (0.85, 60), (0.1, 30))).series(),
+        series=Budget(spent=((0.79, 30), (0.85, 60), (0.1, 30))).series(),
         silent=30,
         fires=60,
         told=[
@@ -217,8 +217,8 @@ STORIES = (
     Story(
         alert="JouledBudgetSpent",
         series=Budget(
-            spent=parts((0.999, 30), (1.25, 60), (0.1, 30)),
-            projected=parts((1.6, 120)),
+            spent=((0.999, 30), (1.25, 60), (0.1, 30)),
+            projected=((1.6, 120),),
         ).series(),
         silent=30,
         fires=60,
@@ -233,14 +233,10 @@ STORIES = (
     ),
     Story(
         alert="JouledBudgetDataMissing",
-        series=Budget(spent="60000+0x30 stale _x59 60000+0x30").series(),
+        series=Budget(spent=((0.3, 31), (None, 60), (0.3, 30))).series(),
         silent=35,
         fires=60,
-        told=[
-            Told(
-                labels(), "Nobody knows what is spent of budget gpu-2026, of 200k grams"
-            )
-        ],
+        told=[Told(labels(), "Nobody knows what is spent of budget gpu-2026")],
         resolved=95,
     ),
     Story(
@@ -264,8 +260,8 @@ STORIES = (
         told=[
             Told(
                 labels("estimated"),
-                "Only 60% of what counts against budget gpu-2026 rests on live carbon "
-                "intensity",
+                "Only 60% of what counts against budget gpu-2026 rests on live and "
+                "complete data",
             )
         ],
         resolved=152,
@@ -308,13 +304,11 @@ CALMS = (
         alert="JouledBudgetOverspendProjected",
         because="a projection of the first days is a guess, and 104 % is on target",
         series={
-            **Budget(
-                day=1, spent=parts((0.2, 600)), projected=parts((3, 600))
-            ).series(),
+            **Budget(day=1, spent=((0.2, 600),), projected=((3, 600),)).series(),
             **{
                 series.replace("gpu-2026", "cpu-2026"): values
                 for series, values in Budget(
-                    spent=parts((0.5, 600)), projected=parts((1.04, 600))
+                    spent=((0.5, 600),), projected=((1.04, 600),)
                 )
                 .series()
                 .items()
@@ -325,31 +319,26 @@ CALMS = (
     Calm(
         alert="JouledBudgetHalfSpent",
         because="half of it is to be spent when half of the time is over",
-        series=Budget(day=15, spent=parts((0.51, 240))).series(),
+        series=Budget(day=15, spent=((0.51, 240),)).series(),
         minutes=240,
     ),
     Calm(
         alert="JouledBudgetNearlySpent",
         because="most of it is to be spent at the end",
-        series=Budget(day=27, spent=parts((0.91, 240))).series(),
+        series=Budget(day=27, spent=((0.91, 240),)).series(),
         minutes=240,
     ),
     Calm(
         alert="JouledBudgetSpent",
         because="it is there to be used to the last gram",
-        series=Budget(day=29.8, spent=parts((0.999, 240))).series(),
+        series=Budget(day=29.8, spent=((0.999, 240),)).series(),
         minutes=240,
     ),
     Calm(
         alert="JouledBudgetDataMissing",
-        because="a budget that was removed from the configuration is gone as a whole",
-        series={
-            series: values.split("+0x")[0] + "+0x60 stale"
-            for series, values in Budget(quality="1+0x9", observed="0+0x9")
-            .series()
-            .items()
-        },
-        minutes=180,
+        because="a hub that starts reads the past for some minutes",
+        series=Budget(spent=((None, 10), (0.3, 100))).series(),
+        minutes=110,
     ),
     Calm(
         alert="JouledBudgetDataStale",

@@ -5,6 +5,7 @@ from tests.fakes.promtool import Series, Told
 
 _HUB = {"cluster": "main", "instance": "hub:9879", "job": "jouled-hub"}
 _OTHER_HUB = {**_HUB, "instance": "hub2:9879"}
+_RELOADED = selector("jouled_hub_config_last_reload_successful", _HUB)
 _ZONE = {**CLUSTER, "zone": "DE"}
 _LEVEL = selector("jouled_carbon_intensity_fallback_level", zone="DE")
 _JOB = {
@@ -195,6 +196,14 @@ STORIES = (
         told=[Told(CLUSTER, "The hub of cluster main is down")],
         resolved=42,
     ),
+    Story(
+        alert="JouledHubReloadRefused",
+        series={_RELOADED: steps((1, 10), (0, 20), (1, 20))},
+        silent=12,
+        fires=20,
+        told=[Told(_HUB, "hub:9879 goes on with its old configuration")],
+        resolved=32,
+    ),
 )
 
 CALMS = (
@@ -269,5 +278,11 @@ CALMS = (
             selector("up", _OTHER_HUB): steps((1, 20), (0, 100)),
         },
         minutes=120,
+    ),
+    Calm(
+        alert="JouledHubReloadRefused",
+        because="a typing error that is repaired at once needs no word",
+        series={_RELOADED: steps((1, 10), (0, 3), (1, 20))},
+        minutes=33,
     ),
 )

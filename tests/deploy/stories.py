@@ -53,9 +53,16 @@ def selector(name: str, labels: Mapping[str, str] = NODE, **more: str) -> str:
     return f"{name}{{{inner}}}"
 
 
-def steps(*parts: tuple[float, int]) -> str:
-    """Return values that stay for some minutes each: (value, minutes)."""
-    return " ".join(f"{value:g}+0x{minutes - 1}" for value, minutes in parts)
+Stay = tuple[float | None, int]
+"""A value and for how many minutes it stays; ``None`` if there is none."""
+
+
+def steps(*parts: Stay) -> str:
+    """Return values that stay for some minutes each."""
+    return " ".join(
+        f"stale _x{minutes - 1}" if value is None else f"{value:g}+0x{minutes - 1}"
+        for value, minutes in parts
+    )
 
 
 def ramps(*parts: tuple[float, int], begin: float = 0.0) -> str:

@@ -240,9 +240,9 @@ def test_the_pace_that_alarms_fits_the_length_of_the_period(
 def test_two_hubs_that_disagree_are_one_budget(tmp_path: Path) -> None:
     """One that is reloaded later than the other must not stop every alert."""
     series = {
-        **Budget(spent=steps((50_000, 20))).series(),
+        **Budget(spent=((0.25, 20),)).series(),
         **Budget(
-            spent=steps((50_010, 20)), instance="hub2:9879", team="chemistry"
+            spent=((0.25005, 20),), instance="hub2:9879", team="chemistry"
         ).series(),
     }
     ratio = f"{BUDGET}_spent:ratio"
@@ -265,24 +265,37 @@ def test_a_budget_is_told_how_far_it_is_ahead_of_an_even_pace(tmp_path: Path) ->
 
     check(
         tmp_path,
-        Budget(days=30, day=10, spent=steps((100_000, 20))).series(),
+        Budget(days=30, day=10, spent=((0.5, 20),)).series(),
         Value(0, name, {'{budget="gpu-2026", cluster="main"}': 5 * DAY}),
     )
 
 
-def test_a_budget_of_nothing_has_no_shares(tmp_path: Path) -> None:
-    """A division by zero would be an endless alert."""
-    series = dict(Budget().series())
-    amount = next(
-        name for name in series if name.startswith("jouled_carbon_budget_grams")
-    )
-    series[amount] = steps((0, 20))
+@pytest.mark.parametrize(
+    ("amount", "spent"),
+    [
+        ("jouled_carbon_budget_grams", "jouled_carbon_budget_spent_grams"),
+        ("jouled_energy_budget_joules", "jouled_energy_budget_spent_joules"),
+        ("jouled_cost_budget", "jouled_cost_budget_spent"),
+    ],
+)
+def test_amounts_are_there_whatever_a_budget_is_counted_in(
+    amount: str, spent: str, tmp_path: Path
+) -> None:
+    """An alert on money says as much as one on grams."""
+    hub = {"cluster": "main", "instance": "hub:9879", "budget": "gpu-2026"}
+    series = {
+        selector(amount, hub, currency="EUR"): steps((1000, 20)),
+        selector(spent, hub, currency="EUR"): steps((250, 20)),
+    }
+    labels = '{budget="gpu-2026", cluster="main"}'
 
     check(
         tmp_path,
         series,
-        Value(5, f"{BUDGET}_spent:ratio", {}),
-        Value(5, f"{BUDGET}_projected:ratio", {}),
+        Value(5, f"{BUDGET}_amount:max", {f"{BUDGET}_amount:max{labels}": 1000}),
+        Value(
+            5, f"{BUDGET}_spent_amount:max", {f"{BUDGET}_spent_amount:max{labels}": 250}
+        ),
     )
 
 

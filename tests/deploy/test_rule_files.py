@@ -5,26 +5,14 @@ from pathlib import Path
 import pytest
 
 from exporter.exposition.catalogue import CATALOGUE
+from exporter.hub.budgets.metrics import BUDGET_METRICS
+from exporter.hub.catalogue import CATALOGUE as HUB_CATALOGUE
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.promtool import Rule, alert_rules, promtool, rule_files, rules
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 SUMS = PROMETHEUS / "federation" / "sums.yml"
 ALERTS = alert_rules()
-
-# What the hub tells beside what the nodes do.
-HUB_METRICS = {
-    "jouled_carbon_budget_burn_rate",
-    "jouled_carbon_budget_data_quality",
-    "jouled_carbon_budget_grams",
-    "jouled_carbon_budget_info",
-    "jouled_carbon_budget_observed_timestamp_seconds",
-    "jouled_carbon_budget_period_end_timestamp_seconds",
-    "jouled_carbon_budget_period_start_timestamp_seconds",
-    "jouled_carbon_budget_projected_grams",
-    "jouled_carbon_budget_spent_grams",
-    "jouled_carbon_fetches_total",
-}
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="needs promtool on PATH"
@@ -63,7 +51,8 @@ def test_the_table_of_recording_rules_is_complete() -> None:
 
 def test_rules_ask_only_for_metrics_that_there_are() -> None:
     """A rule on a name that nobody exports is silent for ever."""
-    there = {metric.name for metric in CATALOGUE} | HUB_METRICS | {"up"}
+    exported = (*CATALOGUE, *HUB_CATALOGUE, *BUDGET_METRICS)
+    there = {metric.name for metric in exported} | {"up"}
     there |= {rule.name for rule in rules()}
 
     asked = {
