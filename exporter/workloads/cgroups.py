@@ -24,7 +24,7 @@ from pathlib import Path
 from exporter.core.errors import SourceDeniedError, SourceError, SourceFaultyError
 from exporter.core.units import Bytes, Seconds
 
-_CONTROLLERS = ("cpuacct", "memory", "cpuset", "devices", "freezer")
+_CONTROLLERS = ("cpuacct", "cpu", "memory", "cpuset", "devices", "freezer")
 
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ENOTDIR})
 _LINE_BYTES = 128
@@ -182,16 +182,14 @@ class Cgroup:
         if not self._is_v1 and not _read(self._file("", "", "cpuset.cpus")).strip():
             # Nothing set for this cgroup: "effective" tells of one above it.
             return None
-        effective = self._file(
-            "cpuset", "cpuset.effective_cpus", "cpuset.cpus.effective"
+        return count_cpus(
+            self.text("cpuset", "cpuset.effective_cpus", "cpuset.cpus.effective")
         )
-        return count_cpus(_read(effective).decode("ascii", "replace").strip())
 
     def reserved_memory_bytes(self) -> int | None:
         """Memory it is confined to; ``None`` if it is not."""
-        data = _read(self._file("memory", "memory.limit_in_bytes", "memory.max"))
-        text = data.strip()
-        if not text.isdigit():
+        text = self.text("memory", "memory.limit_in_bytes", "memory.max")
+        if not text.isdecimal():
             return None
         limit = int(text)
         return None if self._is_v1 and limit >= _V1_UNLIMITED_BYTES else limit
@@ -207,9 +205,7 @@ class Cgroup:
         if not self._is_v1:
             return None
         allowed: set[tuple[int, int]] = set()
-        text = _read(self._file("devices", "devices.list", "")).decode(
-            "ascii", "replace"
-        )
+        text = self.text("devices", "devices.list", "")
         for line in text.splitlines():
             kind, _, rest = line.partition(" ")
             if kind == "a":
@@ -218,6 +214,11 @@ class Cgroup:
             if kind == "c" and major.isdecimal() and minor.isdecimal():
                 allowed.add((int(major), int(minor)))
         return frozenset(allowed) if text else None
+
+    def text(self, controller: str, v1_name: str, v2_name: str) -> str:
+        """Return what one of its files holds; "" if there is none."""
+        data = _read(self._file(controller, v1_name, v2_name))
+        return data.decode("ascii", "replace").strip()
 
     def close(self) -> None:
         """Close what is open; it may be read again."""

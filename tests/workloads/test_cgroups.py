@@ -54,7 +54,7 @@ def test_the_trees_of_version_1_are_found_by_controller(tmp_path: Path) -> None:
     trees = find_trees(tmp_path)
 
     assert trees.unified is None
-    assert trees.v1.keys() == {"cpuacct", "memory"}
+    assert trees.v1.keys() == {"cpu", "cpuacct", "memory"}
     assert trees.v1["cpuacct"].samefile(tmp_path / "cpu,cpuacct")
 
 

@@ -1,0 +1,327 @@
+"""One pod on this node, and what is known of it.
+
+Its cgroup tells what it uses; what it is called, and what it requested, is told by
+others, maybe later and maybe not at all. A pod whose cgroup is made anew goes on: a
+static pod comes back under the UID it had.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from exporter.core.model import (
+    NO_LABELS,
+    GpuHold,
+    WorkloadId,
+    WorkloadLabels,
+    WorkloadUsage,
+)
+from exporter.core.units import Bytes, Seconds
+from exporter.workloads.cgroups import Cgroup
+from exporter.workloads.kubernetes.facts import PodFacts
+from exporter.workloads.kubernetes.reservation import (
+    cpus_of_shares,
+    cpus_of_weight,
+    weight_of,
+)
+from exporter.workloads.labels import shorten
+
+SCHEDULER = "kubernetes"
+
+# Labels that are not complete are given out after this long: before the ledger does
+# without.
+LABELS_WAIT_S = 4.0
+
+# A pod is looked at more often in its first seconds: the kubelet is setting it up.
+_YOUNG_S = 5.0
+_MEMORY_EVERY_S = 5.0
+_LIMITS_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSize:
+    """What weights of CPUs are compared with.
+
+    Attributes:
+        cpus: of the node.
+        root_weight: weight of the cgroup of all pods, in version 2; ``None`` if it
+            is not told.
+    """
+
+    cpus: int
+    root_weight: int | None = None
+
+
+class Pod:
+    """A pod, from its cgroup on until all of it was told.
+
+    Args:
+        uid: as its cgroup is named.
+        now_s: CLOCK_MONOTONIC, s.
+        unix_s: the wall clock, s.
+        spread: 0..1, different from pod to pod, so that what is read slowly is not
+            read of all pods in the same tick.
+
+    Attributes:
+        workload: its identity.
+        cpu_s: its last count; ``None`` where nothing counts, or when it has ended.
+        facts: what others tell of it; ``None`` as long as nobody does.
+        holds: the GPUs it holds.
+        labels: ``None`` until they are fixed.
+        farewells: how often it was reported although it has ended.
+        refresh_due_s: when to ``refresh`` it, CLOCK_MONOTONIC, s.
+    """
+
+    def __init__(self, uid: str, now_s: float, unix_s: float, spread: float) -> None:
+        self.uid = uid
+        self.workload = WorkloadId(SCHEDULER, uid)
+        self.cpu_s: Seconds | None = None
+        self.facts: PodFacts | None = None
+        self.holds: tuple[GpuHold, ...] = ()
+        self.labels: WorkloadLabels | None = None
+        self.farewells = 0
+        self.refresh_due_s = now_s
+        self._cgroup: Cgroup | None = None
+        self._inode = 0
+        # What earlier cgroups of it had counted, and its last count.
+        self._before_s = 0.0
+        self._counted_s = 0.0
+        self._was_told = False
+        self._first_seen_s = now_s
+        self._shown_from_s: float | None = None
+        self._began_unix_s = unix_s
+        self._spread = spread
+        self._memory_bytes: Bytes | None = None
+        self._memory_due_s = now_s
+        self._limits_due_s = now_s
+        self._weight: int | None = None
+        self._memory_limit: int | None = None
+        self._is_v1 = False
+        self._reserved: tuple[float, float] = (0.0, 0.0)
+        self._usage: WorkloadUsage | None = None
+
+    # --- its cgroup ---------------------------------------------------------------
+
+    @property
+    def is_here(self) -> bool:
+        """It has a cgroup, as far as was noticed."""
+        return self._cgroup is not None
+
+    def is_in(self, inode: int) -> bool:
+        """Whether it is in this cgroup; 0 stands for any."""
+        return self._cgroup is not None and inode in (0, self._inode)
+
+    def enter(
+        self, cgroup: Cgroup, inode: int, made_unix_s: float, *, is_v1: bool
+    ) -> None:
+        """Take a cgroup for its own, in place of the one it had.
+
+        Args:
+            cgroup: the new one.
+            inode: tells it from others of the same path.
+            made_unix_s: when it was made, on the wall clock.
+            is_v1: it is one of version 1.
+        """
+        self.leave()
+        self._began_unix_s = min(self._began_unix_s, made_unix_s)
+        if not inode or inode != self._inode:
+            self._before_s += self._counted_s
+            self._counted_s = 0.0
+        self._cgroup, self._inode, self._is_v1 = cgroup, inode, is_v1
+        self.farewells = 0
+        self._was_told = False
+
+    def leave(self) -> None:
+        """Notice that its cgroup is gone."""
+        if self._cgroup is not None:
+            self._cgroup.close()
+            self._cgroup = None
+
+    def count(self) -> None:
+        """Read its CPU time, and notice if it has ended.
+
+        Raises:
+            SourceError: its cgroup is there and cannot be read.
+        """
+        cgroup = self._cgroup
+        if cgroup is None:
+            self.cpu_s = None
+            return
+        counted_s = cgroup.cpu_s()
+        if counted_s is None:
+            if not cgroup.exists():
+                self.leave()
+                self.cpu_s = None
+                return
+            # Made anew since the last tick; or nothing counts it.
+            counted_s = cgroup.cpu_s()
+            self._inode = _inode_of(cgroup.directory)
+        if counted_s is not None and counted_s < self._counted_s:
+            self._before_s += self._counted_s
+        self._counted_s = counted_s or 0.0
+        self.cpu_s = None if counted_s is None else Seconds(self._before_s + counted_s)
+
+    # --- what is known ------------------------------------------------------------
+
+    def age_s(self, now_s: float) -> float:
+        """Time since it was first seen, s."""
+        return now_s - self._first_seen_s
+
+    @property
+    def is_nameless(self) -> bool:
+        """Somebody may know more of it than is known here."""
+        return self.facts is None or not self.facts.is_whole
+
+    @property
+    def is_waited_for(self) -> bool:
+        """It has used nothing yet and nobody knows it: the kubelet prepares it."""
+        return self.facts is None and self.cpu_s == Seconds(0.0) and self.is_here
+
+    def refresh(self, now_s: float) -> bool:
+        """Read again what changes slowly; return whether its limits changed."""
+        cgroup = self._cgroup
+        if cgroup is None:
+            return False
+        has_changed = False
+        if now_s >= self._memory_due_s:
+            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
+            memory = cgroup.memory_bytes()
+            if memory != self._memory_bytes:
+                self._memory_bytes = memory
+                self._usage = None
+        if now_s >= self._limits_due_s:
+            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
+            told = (weight_of(cgroup), cgroup.reserved_memory_bytes())
+            has_changed = told != (self._weight, self._memory_limit)
+            self._weight, self._memory_limit = told
+        self.refresh_due_s = min(self._memory_due_s, self._limits_due_s)
+        return has_changed
+
+    def set_holds(self, holds: tuple[GpuHold, ...]) -> None:
+        """Set which GPUs it holds."""
+        if holds != self.holds:
+            self.holds = holds
+            self._usage = None
+
+    def derive(self, node: NodeSize) -> None:
+        """Work out what it reserved from all that is known now."""
+        facts = self.facts
+        if facts is not None and facts.is_whole:
+            # Nothing requested is known just as well.
+            self._reserved = (facts.cpus or 0.0, facts.memory_bytes or 0.0)
+        else:
+            self._reserved = (self._cpus_by_weight(node), self._memory_limit or 0.0)
+        if self.labels is not None:
+            info = self._info()
+            if len(info) > len(self.labels.info):
+                self.labels = replace(self.labels, info=info)
+        self._usage = None
+
+    def settle_labels(self, now_s: float, *, may_learn: bool) -> None:
+        """Fix the labels if all is known, or if it takes too long.
+
+        It is asked for each tick in which it is reported, until they are. What only
+        describes the pod (``info``) may still come later.
+
+        Args:
+            now_s: CLOCK_MONOTONIC, s.
+            may_learn: somebody may yet tell more of it.
+        """
+        if self._shown_from_s is None:
+            self._shown_from_s = now_s
+        is_due = now_s - self._shown_from_s >= LABELS_WAIT_S or self.farewells > 1
+        if self.is_nameless and may_learn and not is_due:
+            return
+        facts = self.facts
+        if facts is None:
+            self.labels = WorkloadLabels(job_id=self.uid)
+        else:
+            self.labels = WorkloadLabels(
+                job_id=shorten(facts.workload_name) or self.uid,
+                namespace=shorten(facts.namespace),
+                pod=shorten(facts.name),
+                info=self._info(),
+            )
+        self._usage = None
+
+    # --- what is reported -----------------------------------------------------------
+
+    def usage(self) -> WorkloadUsage:
+        """Return what it has used and holds; the same object if nothing changed."""
+        usage = self._usage
+        if usage is None or usage.cpu_s != self.cpu_s:
+            facts = self.facts
+            start_s, limit_s = self._began_unix_s, None
+            if facts is not None:
+                start_s, limit_s = facts.start_unix_s or start_s, facts.time_limit_s
+            cpus, memory = self._reserved
+            usage = self._usage = WorkloadUsage(
+                self.workload,
+                self.cpu_s,
+                self._memory_bytes,
+                cpus,
+                memory,
+                self.holds,
+                self.labels,
+                Seconds(start_s),
+                None if limit_s is None else Seconds(limit_s),
+            )
+        self._was_told = self.labels is not None
+        return usage
+
+    @property
+    def is_done(self) -> bool:
+        """It has ended, and there is nothing left to report of it."""
+        return self._was_told and not self.is_here
+
+    def say_farewell(self) -> bool:
+        """Prepare to report it although it has ended.
+
+        Returns:
+            Whether this is the first time: what it used last, and held till now, is
+            charged then. Later only its labels are told.
+        """
+        self.farewells += 1
+        if self.farewells == 1:
+            return True
+        self.holds = ()
+        self._reserved = (0.0, 0.0)
+        self._memory_bytes = None
+        self._usage = None
+        return False
+
+    def _next(self, now_s: float, every_s: float) -> float:
+        age_s = self.age_s(now_s)
+        if age_s < _YOUNG_S:
+            return now_s + age_s
+        # The first time a part of the period, which keeps the pods apart for good.
+        spread, self._spread = self._spread, 1.0
+        return now_s + every_s * spread
+
+    def _cpus_by_weight(self, node: NodeSize) -> float:
+        if self._weight is None:
+            return 0.0
+        if self._is_v1:
+            return cpus_of_shares(self._weight)
+        return cpus_of_weight(self._weight, node.root_weight, node.cpus)
+
+    def _info(self) -> Mapping[str, str]:
+        facts = self.facts
+        if facts is None:
+            return NO_LABELS
+        info = {
+            "name": facts.name,
+            "workload_kind": facts.workload_kind,
+            "workload_name": facts.workload_name,
+            "queue": facts.queue,
+            "containers": str(facts.containers or ""),
+            **facts.labels,
+        }
+        return {key: shorten(text) for key, text in info.items() if text} or NO_LABELS
+
+
+def _inode_of(directory: str) -> int:
+    try:
+        return os.stat(directory).st_ino  # noqa: PTH116 - a path as text
+    except OSError:
+        return 0

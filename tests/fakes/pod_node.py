@@ -1,0 +1,148 @@
+"""A played Kubernetes node together with the reader of its pods."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exporter.core.model import WorkloadsReading, WorkloadUsage
+from exporter.workloads.cgroups import FileBudget
+from exporter.workloads.doubts import Doubts
+from exporter.workloads.inotify import Inotify
+from exporter.workloads.kubernetes.facts import PodFacts
+from exporter.workloads.kubernetes.names import Witness
+from exporter.workloads.kubernetes.source import KubernetesWorkloads
+from tests.fakes.clock import Clock
+from tests.fakes.pod_cgroups import Driver, PlayedPods, Version, uid_of
+
+# Generous: it is there so that a hang fails, on however slow a machine.
+LONGEST_S = 60.0
+
+_PAUSE_S = 0.002
+
+
+class ToldNames:
+    """A witness who knows what the test tells him; implements ``names.Witness``."""
+
+    def __init__(self, *, knows_all: bool = True) -> None:
+        self.name = "told"
+        self.knows_all = knows_all
+        self.trouble = ""
+        self.wanted: frozenset[str] = frozenset()
+        self.is_started = False
+        self.is_closed = False
+        self._facts: dict[str, PodFacts] = {}
+        self._news: set[str] = set()
+
+    def tell(self, facts: PodFacts) -> None:
+        """Let him know of a pod."""
+        self._facts[facts.uid] = facts
+        self._news.add(facts.uid)
+
+    def start(self) -> None:
+        """Remember it."""
+        self.is_started = True
+
+    def want(self, uids: frozenset[str]) -> None:
+        """Remember it."""
+        self.wanted = uids
+
+    def find(self, uid: str) -> PodFacts | None:
+        """Return what was told."""
+        return self._facts.get(uid)
+
+    def take_news(self) -> Collection[str]:
+        """Return what was told since the last time."""
+        news, self._news = self._news, set()
+        return news
+
+    def close(self) -> None:
+        """Remember it."""
+        self.is_closed = True
+
+
+class PodNode:
+    """A node and the source that reads it.
+
+    Attributes:
+        clock: what both live by.
+        pods: its cgroups.
+        source: the reader.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        version: Version = "v2",
+        driver: Driver = "systemd",
+        *,
+        nest: str = "",
+        witnesses: tuple[Witness, ...] = (),
+        budget: FileBudget | None = None,
+        open_inotify: Callable[[], Inotify] = Inotify,
+    ) -> None:
+        self.clock = Clock(1000.0)
+        self.pods = PlayedPods(root / "cgroup", self.clock, version, driver, nest=nest)
+        self.source = KubernetesWorkloads(
+            self.pods.cgroupfs,
+            witnesses,
+            Doubts("kubernetes"),
+            node_cpus=8,
+            monotonic=self.clock,
+            # That of the file system, on which the played files are dated.
+            unix_time=time.time,
+            budget=budget,
+            open_inotify=open_inotify,
+        )
+
+    def tick(self, elapsed_s: float = 1.0) -> WorkloadsReading:
+        """Let time pass and read once."""
+        self.clock.pass_s(elapsed_s)
+        self.pods.play()
+        return self.source.read()
+
+    def look(self) -> WorkloadsReading:
+        """Read when everything is looked at again: nothing depends on the watcher."""
+        return self.tick(31.0)
+
+    def read_until(self, is_so: Callable[[WorkloadsReading], bool]) -> WorkloadsReading:
+        """Read without time passing until something has been noticed."""
+        end_s = time.monotonic() + LONGEST_S
+        while True:
+            reading = self.source.read()
+            if is_so(reading):
+                return reading
+            assert time.monotonic() < end_s, f"it never came about: {reading}"
+            time.sleep(_PAUSE_S)
+
+
+@contextmanager
+def pod_node(
+    root: Path,
+    version: Version = "v2",
+    driver: Driver = "systemd",
+    **settings: object,
+) -> Iterator[PodNode]:
+    """Play a node on which a kubelet has started, and close its reader in the end."""
+    node = PodNode(root, version, driver, **settings)  # type: ignore[arg-type]
+    node.pods.start_kubelet()
+    try:
+        yield node
+    finally:
+        node.source.close()
+
+
+def numbers(reading: WorkloadsReading) -> set[int]:
+    """Return the numbers of the pods that were reported."""
+    return {number_of(usage) for usage in reading.usages}
+
+
+def number_of(usage: WorkloadUsage) -> int:
+    """Return the number that a UID was made of."""
+    return int(usage.workload.key[-4:], 16)
+
+
+def usage_of(reading: WorkloadsReading, number: int) -> WorkloadUsage:
+    """Return what was reported of a pod."""
+    (usage,) = (each for each in reading.usages if each.workload.key == uid_of(number))
+    return usage
