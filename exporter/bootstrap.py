@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import daemon
+from exporter.bootstrap_workloads import build_schedulers
 from exporter.carbon.static import FixedIntensity, FixedPue
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Config, Embodied
@@ -35,16 +36,8 @@ from exporter.power.model import ModelSource, ModelWhenUnmetered
 from exporter.power.model_watts import model_watts
 from exporter.power.nvml import NvmlDriver, NvmlInventory
 from exporter.power.rapl import PowercapSource
-from exporter.workloads.gpu_maps import JobMap
-from exporter.workloads.labels import UserNaming, read_hash_key
 from exporter.workloads.no_gpus import NoGpus
 from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
-from exporter.workloads.slurm import (
-    GpuSettings,
-    SlurmPlaces,
-    SlurmWorkloads,
-    drop_directory,
-)
 
 if TYPE_CHECKING:
     from exporter.core.embodied import EmbodiedCarbon
@@ -121,7 +114,7 @@ def build_sources(config: Config, intensity: IntensitySource | None = None) -> S
         power=_cpu_sources(config),
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
-        workloads=_schedulers(config, inventory),
+        workloads=build_schedulers(config, inventory),
         intensity=build_intensity(config) if intensity is None else intensity,
     )
 
@@ -303,34 +296,6 @@ def _recorder(config: Config, state: EngineState) -> JobRecorder | None:
         errors=state.source_errors.setdefault("archive", {}),
     )
     return JobRecorder(archive)
-
-
-def _schedulers(config: Config, inventory: GpuInventory) -> tuple[WorkloadSource, ...]:
-    if not config.slurm.enabled:
-        return ()
-    places = SlurmPlaces(
-        cgroupfs=config.path.cgroupfs,
-        procfs=config.path.procfs,
-        drops=drop_directory(config.state.run_dir),
-    )
-    maps = [JobMap(config.gpu.gpustat_dir, "gpustat")]
-    if config.gpu.dcgm_job_mapping_dir is not None:
-        maps.append(JobMap(config.gpu.dcgm_job_mapping_dir, "dcgm"))
-    gpus = GpuSettings(
-        order=config.slurm.gpu_order,
-        shards_per_gpu=config.slurm.shards_per_gpu,
-        device_dir=config.gpu.device_dir,
-        maps=tuple(maps),
-    )
-    return (SlurmWorkloads(places, inventory, gpus, _naming(config)),)
-
-
-def _naming(config: Config) -> UserNaming:
-    labels = config.labels
-    key = b""
-    if labels.user == "hash" and labels.hash_key_file is not None:
-        key = read_hash_key(labels.hash_key_file)
-    return UserNaming(labels.user, key)
 
 
 def _embodied(embodied: Embodied) -> "EmbodiedCarbon | None":

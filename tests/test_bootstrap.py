@@ -9,6 +9,7 @@ from exporter.config import (
     Config,
     Embodied,
     Gpu,
+    Kubernetes,
     Labels,
     Paths,
     Power,
@@ -32,6 +33,7 @@ def _config(root: Path, played: PlayedSlurm) -> Config:
         state=State(run_dir=root / "run", dir=root / "state"),
         power=Power(rapl=False, model="off"),
         gpu=Gpu(gpustat_dir=root / "gpustat", device_dir=root / "dev"),
+        kubernetes=Kubernetes(enabled="false"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from exporter.config.carbon import Carbon
 from exporter.config.flags import add_flags
+from exporter.config.kubernetes import Kubernetes
 from exporter.config.loading import hint, load
 from exporter.config.manual import describe
 from exporter.config.settings import (
@@ -38,6 +39,7 @@ __all__ = [
     "Embodied",
     "Gpu",
     "Idle",
+    "Kubernetes",
     "Labels",
     "Log",
     "LogFormat",

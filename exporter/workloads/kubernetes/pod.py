@@ -18,6 +18,7 @@ from exporter.core.model import (
 )
 from exporter.core.units import Bytes, Seconds
 from exporter.workloads.cgroups import Cgroup
+from exporter.workloads.kubernetes import SCHEDULER
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.reservation import (
     cpus_of_shares,
@@ -25,8 +26,6 @@ from exporter.workloads.kubernetes.reservation import (
     weight_of,
 )
 from exporter.workloads.labels import shorten
-
-SCHEDULER = "kubernetes"
 
 # Labels that are not complete are given out after this long: before the ledger does
 # without.

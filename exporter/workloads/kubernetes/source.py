@@ -28,22 +28,14 @@ from exporter.core.units import Seconds
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget, find_trees
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify
+from exporter.workloads.kubernetes import INFO, SCHEDULER
 from exporter.workloads.kubernetes.names import PodNames, Witness
-from exporter.workloads.kubernetes.pod import SCHEDULER, NodeSize
+from exporter.workloads.kubernetes.pod import NodeSize
 from exporter.workloads.kubernetes.registry import PodRegistry
 from exporter.workloads.kubernetes.reservation import weight_of
 from exporter.workloads.kubernetes.tree import Holder, scan
 from exporter.workloads.kubernetes.watcher import Watcher
 from exporter.workloads.remainder import Remainder, Root
-
-INFO = SourceInfo(
-    name=SCHEDULER,
-    component="workloads",
-    method="none",
-    quality="none",
-    scope="node",
-)
-_GROUP = "kubernetes"
 
 _LOOK_AGAIN_S = 30.0
 # Without a watcher pods are only found by looking.
@@ -219,5 +211,5 @@ class KubernetesWorkloads:
             usages.append(pod.usage())
         groups: tuple[WorkloadGroup, ...] = ()
         if group_s is not None:
-            groups = (WorkloadGroup(_GROUP, group_s, tuple(members)),)
+            groups = (WorkloadGroup(SCHEDULER, group_s, tuple(members)),)
         return WorkloadsReading(SCHEDULER, tuple(usages), groups)

@@ -1,0 +1,78 @@
+"""Composition root of what tells who is running."""
+
+import os
+
+from exporter.config import Config
+from exporter.core.ports import GpuInventory, WorkloadSource
+from exporter.workloads.cgroups import FileBudget
+from exporter.workloads.gpu_maps import JobMap
+from exporter.workloads.kubernetes.presence import PodsIfAny, PodSource
+from exporter.workloads.labels import UserNaming, read_hash_key
+from exporter.workloads.slurm import (
+    GpuSettings,
+    SlurmPlaces,
+    SlurmWorkloads,
+    drop_directory,
+)
+
+
+def build_schedulers(
+    config: Config, inventory: GpuInventory
+) -> tuple[WorkloadSource, ...]:
+    """Return a source for each scheduler: a node may belong to several.
+
+    Args:
+        config: as configured.
+        inventory: which GPUs there are.
+
+    Raises:
+        ConfigError: the key for hashes of users cannot be read.
+    """
+    budget = FileBudget.of_this_process()
+    sources: list[WorkloadSource] = []
+    if config.slurm.enabled:
+        sources.append(_slurm(config, inventory, budget))
+    if config.kubernetes.enabled != "false":
+        sources.append(_kubernetes(config, budget))
+    return tuple(sources)
+
+
+def _slurm(
+    config: Config, inventory: GpuInventory, budget: FileBudget
+) -> WorkloadSource:
+    places = SlurmPlaces(
+        cgroupfs=config.path.cgroupfs,
+        procfs=config.path.procfs,
+        drops=drop_directory(config.state.run_dir),
+    )
+    maps = [JobMap(config.gpu.gpustat_dir, "gpustat")]
+    if config.gpu.dcgm_job_mapping_dir is not None:
+        maps.append(JobMap(config.gpu.dcgm_job_mapping_dir, "dcgm"))
+    gpus = GpuSettings(
+        order=config.slurm.gpu_order,
+        shards_per_gpu=config.slurm.shards_per_gpu,
+        device_dir=config.gpu.device_dir,
+        maps=tuple(maps),
+    )
+    return SlurmWorkloads(places, inventory, gpus, _naming(config), budget=budget)
+
+
+def _kubernetes(config: Config, budget: FileBudget) -> WorkloadSource:
+    def build() -> PodSource:
+        # Most nodes of other schedulers never need it.
+        from exporter.bootstrap_kubernetes import build_pods  # noqa: PLC0415 - above
+
+        return build_pods(config, budget)
+
+    is_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    if config.kubernetes.enabled == "true" or is_pod:
+        return build()
+    return PodsIfAny(config.path.cgroupfs, build)
+
+
+def _naming(config: Config) -> UserNaming:
+    labels = config.labels
+    key = b""
+    if labels.user == "hash" and labels.hash_key_file is not None:
+        key = read_hash_key(labels.hash_key_file)
+    return UserNaming(labels.user, key)

@@ -1,0 +1,142 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.bootstrap import build_sources
+from exporter.config import Config, Gpu, Kubernetes, Paths, Power, State
+from exporter.core.errors import SourceAbsentError
+from exporter.core.model import WorkloadLabels
+from exporter.core.ports import WorkloadSource
+from exporter.workloads.kubernetes.presence import PodsIfAny
+from exporter.workloads.kubernetes.source import KubernetesWorkloads
+from tests.fakes.cgroups import PlayedSlurm, drop
+from tests.fakes.clock import Clock
+from tests.fakes.pod_cgroups import PlayedPods
+from tests.fakes.waiting import wait_until
+
+_GENEROUS_S = 60.0
+
+
+def _config(root: Path) -> Config:
+    return Config(
+        path=Paths(procfs=root / "proc", sysfs=root, cgroupfs=root / "cgroup"),
+        state=State(run_dir=root / "run", dir=root / "state"),
+        power=Power(rapl=False, nvml=False, model="off"),
+        gpu=Gpu(gpustat_dir=root / "gpustat", device_dir=root / "dev"),
+        kubernetes=Kubernetes(
+            log_dir=root / "pods", pod_resources_socket=root / "kubelet.sock"
+        ),
+    )
+
+
+@contextmanager
+def _schedulers(config: Config) -> Iterator[tuple[WorkloadSource, ...]]:
+    sources = build_sources(config).workloads
+    try:
+        yield sources
+    finally:
+        for source in sources:
+            source.close()
+
+
+@pytest.mark.parametrize(
+    ("enabled", "kinds"),
+    [("auto", [PodsIfAny]), ("true", [KubernetesWorkloads]), ("false", [])],
+)
+def test_pods_are_looked_for_as_configured(
+    tmp_path: Path, enabled: str, kinds: list[type]
+) -> None:
+    """By default where there are any."""
+    settings = Kubernetes(enabled=enabled)  # type: ignore[arg-type]
+    with _schedulers(replace(_config(tmp_path), kubernetes=settings)) as sources:
+        assert [type(source) for source in sources[1:]] == kinds
+
+
+def test_in_a_pod_of_a_cluster_pods_are_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs there and sees none has forgotten a mount."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+
+    with _schedulers(_config(tmp_path)) as (_, pods):
+        assert isinstance(pods, KubernetesWorkloads)
+        with pytest.raises(SourceAbsentError, match="kubepods"):
+            pods.read()
+
+
+def test_a_node_of_another_scheduler_says_once_that_there_are_no_pods(
+    tmp_path: Path,
+) -> None:
+    """Nothing is loaded for them, and nothing asked."""
+    with _schedulers(_config(tmp_path)) as (_, pods):
+        with pytest.raises(SourceAbsentError, match="kubepods"):
+            pods.read()
+
+        assert pods.info.name == "kubernetes"
+
+
+def test_a_kubelet_that_comes_later_is_found(tmp_path: Path) -> None:
+    """The daemon may be there first."""
+    clock = Clock()
+    played = PlayedPods(tmp_path / "cgroup", clock)
+    built: list[KubernetesWorkloads] = []
+
+    def build() -> KubernetesWorkloads:
+        built.append(KubernetesWorkloads(played.cgroupfs))
+        return built[-1]
+
+    pods = PodsIfAny(played.cgroupfs, build, clock)
+    with pytest.raises(SourceAbsentError):
+        pods.read()
+    played.start_kubelet()
+    with pytest.raises(SourceAbsentError):
+        pods.read()
+    clock.pass_s(31.0)
+
+    assert pods.read().usages == ()
+    assert (pods.doubt, pods.doubts) == ("", ())
+    assert len(built) == 1
+    pods.close()
+
+
+def test_both_schedulers_of_a_node_are_read_side_by_side(tmp_path: Path) -> None:
+    """Some sites run both; neither takes the other's cgroups for its own."""
+    clock = Clock()
+    slurm = PlayedSlurm(tmp_path, "v2", clock)
+    slurm.start_slurmd()
+    played = PlayedPods(tmp_path / "cgroup", clock)
+    played.start_kubelet()
+    slurm.start_job(7, busy_cpus=1.0)
+    pod = played.start_pod(1, busy_cpus=2.0)
+    (tmp_path / "pods" / f"team-a_web-0_{pod.uid}").mkdir(parents=True)
+    drop(tmp_path / "run" / "slurm" / "jobs", 7, SLURM_JOB_USER="alice")
+    clock.pass_s(10.0)
+    slurm.play()
+    played.play()
+    labels: dict[str, WorkloadLabels] = {}
+
+    def is_labelled() -> bool:
+        for source in sources:
+            for usage in source.read().usages:
+                if usage.labels is not None:
+                    labels[usage.workload.scheduler] = usage.labels
+        return len(labels) == 2
+
+    with _schedulers(_config(tmp_path)) as sources:
+        wait_until(is_labelled, "both have labels", _GENEROUS_S)
+        readings = [source.read() for source in sources]
+
+    assert [reading.usages[0].cpu_s for reading in readings] == [10.0, 20.0]
+    assert [len(reading.usages) for reading in readings] == [1, 1]
+    assert [reading.groups[0].cpu_s for reading in readings] == [
+        pytest.approx(10.0),
+        pytest.approx(20.0),
+    ]
+    assert labels["slurm"].user == "alice"
+    assert (labels["kubernetes"].namespace, labels["kubernetes"].pod) == (
+        "team-a",
+        "web-0",
+    )
