@@ -2,14 +2,17 @@
 
 import fcntl
 import os
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from exporter.bootstrap import release_file
+from exporter.commands.figures import time_text
 from exporter.commands.measuring import is_nvml_released, open_sampler
-from exporter.config import Config
+from exporter.commands.text import harmless
+from exporter.config import Carbon, Config
 from exporter.core.errors import ConfigError
 from exporter.core.model import (
     COMPONENTS,
@@ -20,6 +23,7 @@ from exporter.core.model import (
     SourceInfo,
     SourceStatus,
 )
+from exporter.core.ports import IntensitySource
 from exporter.core.units import Seconds, Watts
 from exporter.exposition.server import bind
 from exporter.exposition.web_config import load_web_config
@@ -30,8 +34,9 @@ Verdict = Literal["ok", "note", "problem"]
 # Sampled twice, and nothing is integrated between: any interval will do.
 _INTERVAL_S = Seconds(1.0)
 
+_LAST_GOOD = 1
 _FALLBACK_TEXT = {
-    0: "fixed, or live",
+    0: "live",
     1: "the last good value",
     2: "the yearly figure of the zone",
     3: "the yearly figure of the world; set carbon.zone",
@@ -68,7 +73,7 @@ def look(config: Config) -> tuple[Finding, ...]:
     return (
         *_source_findings(config, sample),
         *_energy_findings(sample),
-        _carbon_finding(sample.intensity),
+        *_carbon_findings(config.carbon, sampler.intensity),
         _directory_finding("run directory", "state.run_dir", config.state.run_dir),
         _directory_finding("state directory", "state.dir", config.state.dir),
         _address_finding(config),
@@ -153,11 +158,28 @@ def _component_finding(component: Component, infos: list[SourceInfo]) -> Finding
     return Finding("energy", component, "note", "not measured")
 
 
-def _carbon_finding(intensity: Intensity) -> Finding:
+def _carbon_findings(carbon: Carbon, source: IntensitySource) -> list[Finding]:
+    unix_s = Seconds(time.time())
+    if not carbon.is_live:
+        return [_carbon_finding(source.current(unix_s), unix_s)]
+    # It brings along what asks, which most nodes have no use for.
+    from exporter.commands.carbon_findings import look_at_live  # noqa: PLC0415 - above
+
+    finding, intensity = look_at_live(carbon, source)
+    return [finding, _carbon_finding(intensity, unix_s)]
+
+
+def _carbon_finding(intensity: Intensity, unix_s: Seconds) -> Finding:
     verdict: Verdict = "ok" if intensity.fallback_level < 3 else "note"  # noqa: PLR2004 - a level of the model
+    level, observed_unix_s = intensity.fallback_level, intensity.observed_unix_s
+    quality = (
+        "fixed" if observed_unix_s is None and not level else _FALLBACK_TEXT[level]
+    )
+    if observed_unix_s is not None and level <= _LAST_GOOD:
+        quality += f", {time_text(max(0.0, unix_s - observed_unix_s))} old"
     text = (
-        f"{intensity.value:g} gCO2e per kWh from {intensity.provider}: "
-        f"{_FALLBACK_TEXT[intensity.fallback_level]}"
+        f"{intensity.value:g} gCO2e per kWh from {harmless(intensity.provider)}: "
+        f"{quality}"
     )
     return Finding("carbon", intensity.zone, verdict, text)
 

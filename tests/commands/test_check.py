@@ -1,6 +1,7 @@
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from exporter.bootstrap import release_file
 from exporter.commands.findings import Finding, look
 from exporter.config import Carbon, Config, Paths, Power, State, Web
+from tests.fakes.carbon_server import Play
 from tests.fakes.command_line import (
     LONGEST_S,
     REPOSITORY,
@@ -21,6 +23,7 @@ from tests.fakes.command_line import (
 )
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.nvml import ALL_GPUS, NO_PERMISSION, FakeNvml, env_without_library
+from tests.fakes.played_hub import played_hub
 from tests.fakes.unprivileged import public_directory, unprivileged
 
 ANY_PORT = Web(listen_address="127.0.0.1:0")
@@ -135,7 +138,85 @@ def test_the_carbon_figure_is_shown_with_its_origin(tmp_path: Path) -> None:
     assert "the yearly figure of the zone" in zone.text
     assert world.verdict == "note"
     assert "set carbon.zone" in world.text
-    assert own.text == "30 gCO2e per kWh from static: fixed, or live"
+    assert own.text == "30 gCO2e per kWh from static: fixed"
+
+
+def test_a_hub_that_answers_is_told_with_what_it_tells(tmp_path: Path) -> None:
+    """Also on a node where no daemon has run yet."""
+    with machine("vm", tmp_path) as played, played_hub() as hub:
+        carbon = Carbon(zone="DE", hub_url=hub.url)
+        found = by_subject(look(replace(config_for(played, tmp_path), carbon=carbon)))
+
+    assert found["carbon", "carbon.hub_url"] == Finding(
+        "carbon", "carbon.hub_url", "ok", "the hub at 127.0.0.1 answers"
+    )
+    assert found["carbon", "DE"].verdict == "ok"
+    told = found["carbon", "DE"].text
+    assert told.startswith("100 gCO2e per kWh from energy-charts: live, ")
+    assert len(hub.asks) == 1
+
+
+@pytest.mark.parametrize(
+    ("instead", "words"),
+    [
+        (
+            Play(b"{}", status=401),
+            "does not tell (denied): 127.0.0.1 answered 401 (Unauthorized): it refuses",
+        ),
+        (Play(b"{}", status=404), "(not_covered): 127.0.0.1 answered 404"),
+        (Play(b"{}", status=404), "add the zone to the file of the hub"),
+        (Play(b"<html>", content_type="text/html"), "is carbon.hub_url the address"),
+        (Play(behaviour="reset"), "is a hub running there"),
+    ],
+)
+def test_a_hub_that_does_not_tell_is_a_problem_with_a_remedy(
+    tmp_path: Path, instead: Play, words: str
+) -> None:
+    """The yearly figure stands in, which is worse than what was configured."""
+    with machine("vm", tmp_path) as played, played_hub() as hub:
+        hub.instead = instead
+        carbon = Carbon(zone="DE", hub_url=hub.url)
+        found = by_subject(look(replace(config_for(played, tmp_path), carbon=carbon)))
+
+    assert found["carbon", "carbon.hub_url"].verdict == "problem"
+    assert words in found["carbon", "carbon.hub_url"].text
+    assert "the yearly figure of the zone" in found["carbon", "DE"].text
+
+
+def test_a_hub_whose_value_is_old_is_worth_a_note(tmp_path: Path) -> None:
+    """Its providers are late; there is nothing to do on this node."""
+    with machine("vm", tmp_path) as played, played_hub() as hub:
+        hub.level, hub.observed_unix_s = 1, time.time() - 7260
+        carbon = Carbon(zone="DE", hub_url=hub.url)
+        found = by_subject(look(replace(config_for(played, tmp_path), carbon=carbon)))
+
+    assert found["carbon", "carbon.hub_url"].verdict == "note"
+    assert "too old to be live" in found["carbon", "carbon.hub_url"].text
+    assert "the last good value, 2h01m old" in found["carbon", "DE"].text
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict", "words"),
+    [
+        ("250.5", "ok", "answers"),
+        (None, "problem", "may this user read it"),
+        ("many", "problem", "it has to hold a number"),
+        ("0", "problem", "it has to be in g/kWh"),
+    ],
+)
+def test_a_file_with_the_figure_is_looked_at(
+    tmp_path: Path, content: str | None, verdict: str, words: str
+) -> None:
+    """Whoever writes it is not us."""
+    file = tmp_path / "intensity"
+    if content is not None:
+        file.write_text(content)
+    with machine("vm", tmp_path) as played:
+        carbon = Carbon(zone="DE", file=file)
+        found = by_subject(look(replace(config_for(played, tmp_path), carbon=carbon)))
+
+    assert found["carbon", "carbon.file"].verdict == verdict
+    assert words in found["carbon", "carbon.file"].text
 
 
 def test_directories_that_cannot_be_written_are_a_problem() -> None:

@@ -83,9 +83,9 @@ function intensityNote(answer) {
         ? `Fixed by the operator for ${zone} (${answer.provider}${factors}).`
         : `Live figure of the grid of ${zone} from ${answer.provider}${factors}${age}.`;
     case 1:
-      return `Last good value of ${answer.provider} for ${zone}${factors}${age}: the provider does not answer, and this one stands in until it does.`;
+      return `Last good value of ${answer.provider} for ${zone}${factors}${age}: there is none of now, and this one stands in until there is. jouled check tells why.`;
     case 2:
-      return `Yearly figure of ${zone} (${answer.provider}${factors}): there is no live figure, so the hour of the day makes no difference.`;
+      return `Yearly figure of ${zone} (${answer.provider}${factors}): there is no live figure now, so the hour of the day makes no difference. jouled check tells where one would come from.`;
     default:
       return `Yearly figure of ${zone} (${answer.provider}${factors}): nothing is known of this grid. Set carbon.zone, such as DE, for a figure of your own.`;
   }
