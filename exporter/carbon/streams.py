@@ -11,6 +11,7 @@ their connections would fill its places between two requests.
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -196,6 +197,8 @@ def _what(error: OSError) -> str:
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or type(error).__name__}"
-    return ascii(
-        (error.strerror or f"{error}" or type(error).__name__)[:_MOST_MESSAGE]
-    )[1:-1]
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    # Of several addresses, or from the resolver, whose numbers are below 0.
+    text = error.strerror or str(error) or type(error).__name__
+    return ascii(text[:_MOST_MESSAGE])[1:-1]
