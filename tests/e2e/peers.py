@@ -60,6 +60,13 @@ class Prometheus(Program):
             for row in self._ask("query", query=expression, time=str(unix_s))["result"]
         ]
 
+    def query_now(self, expression: str) -> list[tuple[Labels, float]]:
+        """Evaluate an expression that is a vector, now."""
+        return [
+            (row["metric"], float(row["value"][1]))
+            for row in self._ask("query", query=expression)["result"]
+        ]
+
     def raw(
         self, selector: str, begin_unix_s: float, end_unix_s: float
     ) -> list[tuple[Labels, Points]]:
