@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from bench import hub
 from bench.node import GPUS, Node, played_node
 from bench.processes import Cost, observe, rss_bytes, running, sleeping
 from bench.report import Target, table, targets
@@ -31,6 +32,7 @@ from bench.scrapes import (
 
 _WARM_UP_S = 10.0
 _MORE_PROCESSES = 2000
+_NODES = 2000
 _NODE_EXPORTER = "prometheus-node-exporter"
 # The case of the targets; its scrape has about a thousand series.
 _USUAL_JOBS = 64
@@ -68,7 +70,18 @@ def main() -> None:
         default=[0, 8, _USUAL_JOBS, 512],
         help="numbers of jobs to play (default: 0 8 64 512)",
     )
+    parser.add_argument(
+        "--hub",
+        type=int,
+        nargs="?",
+        const=_NODES,
+        metavar="NODES",
+        help=f"measure the hub instead, with so many nodes (default: {_NODES})",
+    )
     args = parser.parse_args()
+    if args.hub is not None:
+        _measure_hub(args.hub, args.seconds)
+        return
     if shutil.which(_NODE_EXPORTER) is None:
         sys.exit(f"install {_NODE_EXPORTER}, which the daemon is compared with")
 
@@ -89,6 +102,14 @@ def main() -> None:
     print(_parts_table(parts))
     print()
     print(targets(_judge(peer, cases, growth)))
+
+
+def _measure_hub(nodes: int, seconds: float) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
+    print(f"{platform.python_version()}\n")
+    # An hour in as long again and half.
+    print(hub.report(nodes, seconds, hub.HOUR_S / (1.5 * seconds)))
 
 
 def _measure_daemon(node: Node, jobs: int, seconds: float) -> Case:

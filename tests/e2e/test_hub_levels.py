@@ -55,3 +55,31 @@ providers:
     assert told[3] == ("site", 99.0)
     assert levels[1]["observed_unix_s"] <= levels[1]["unix_s"] - 600.0
     assert levels[1]["valid_until_unix_s"] == levels[1]["observed_unix_s"] + 3600.0
+
+
+def test_an_hour_of_many_questions_costs_each_provider_its_cadence(
+    tmp_path: Path,
+) -> None:
+    """However many nodes there are: that is what the hub is for."""
+    clock = PlayedTime.begin(FACTOR)
+    with played_providers(clock.unix) as providers:
+        text = f"""
+zones: {{DE: , AT: , IT: {{providers: site}}}}
+providers:
+  energy-charts: {{url: {providers.url}}}
+  site: {{type: http-json, url: {providers.url}/feed, value: now.value, every: 5m}}
+"""
+        with running(Hub(tmp_path, text, clock=clock)) as hub:
+            asked = 0
+            while clock.elapsed() < 3600.0:
+                for zone in ("DE", "AT", "IT"):
+                    assert hub.intensity(zone)["fallback_level"] == 0
+                    asked += 1
+        hours = clock.elapsed() / 3600.0
+        calls = {path: len(providers.asked(path)) for path in ("/co2eq", "/feed")}
+
+    # Two zones four times an hour, and one twelve times; once more at first, and once
+    # because a slot may begin at either end.
+    assert 2 * 2 <= calls["/co2eq"] <= 2 * (4 * hours + 2)
+    assert 2 <= calls["/feed"] <= 12 * hours + 2
+    assert asked > sum(calls.values())
