@@ -34,7 +34,7 @@ bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 
 	@scripts/system-packages.sh prometheus-node-exporter gcc libc6-dev
 	@$(VENV)/bin/python -m bench $(ARGS)
 
-docs: $(DEV_STAMP) ## regenerate docs/metrics.md and docs/configuration.md
+docs: $(DEV_STAMP) ## regenerate docs/metrics.md, docs/configuration.md and parts of the chart
 	@scripts/docs.sh
 
 pins: ## refresh requirements/*.txt; UPGRADE= only adds what is new

@@ -14,3 +14,5 @@ write() {
 
 write docs/metrics.md exporter metrics --markdown
 write docs/configuration.md exporter.config
+# The generated parts of the chart; it fetches a helm for that.
+.venv/bin/python -m scripts.chart
