@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from exporter.commands import check, gpu, hub, jobs, metrics, run, sample
+from exporter.commands import budgets, check, gpu, hub, jobs, metrics, run, sample
 from exporter.config import SETTINGS, hint
 from exporter.core.errors import ConfigError
 
@@ -126,6 +126,6 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(run=None)
     subparsers = parser.add_subparsers(title="sub-commands", metavar="SUB-COMMAND")
-    for command in (run, hub, check, sample, jobs, metrics, gpu):
+    for command in (run, hub, check, sample, jobs, budgets, metrics, gpu):
         command.add_parser(subparsers)
     return parser

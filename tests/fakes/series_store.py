@@ -1,10 +1,18 @@
 """A store of time series in memory, with the windows of Prometheus."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
-from exporter.hub.budgets.store import History, StoreError, Values, labels_of
+from exporter.hub.budgets.store import (
+    History,
+    StoreError,
+    StoreOverloadError,
+    Values,
+    labels_of,
+)
 
 
 @dataclass
@@ -14,6 +22,7 @@ class SeriesStore:
     Attributes:
         series: samples by name of the metric and key of the series.
         failure: is raised instead of an answer, if it is not ``None``.
+        longest_s: a longer window is too much for it, s.
         complete: whether answers come without a warning.
         asked: how often anything was asked.
     """
@@ -22,6 +31,7 @@ class SeriesStore:
         default_factory=dict
     )
     failure: StoreError | None = None
+    longest_s: int = 10**9
     complete: bool = True
     asked: int = 0
 
@@ -58,6 +68,9 @@ class SeriesStore:
         self.asked += 1
         if self.failure is not None:
             raise self.failure
+        if end_s - begin_s > self.longest_s:
+            msg = "too much was asked at once"
+            raise StoreOverloadError(msg)
         found = {}
         for key, samples in self.series.get(metric, {}).items():
             if (
@@ -65,10 +78,24 @@ class SeriesStore:
                 and labels_of(key).get("instance") not in instances
             ):
                 continue
-            inside = [sample for sample in samples if begin_s <= sample[0] <= end_s]
+            first = bisect_left(samples, (float(begin_s), -inf))
+            inside = samples[first : bisect_right(samples, (float(end_s), inf))]
             if inside:
                 found[key] = inside
         return History(found, self.complete)
+
+    def course(self, query: str, begin_s: int, end_s: int, step_s: int) -> History:
+        """Return what an expression is each step; it is written as its own name."""
+        found = self.samples(query, begin_s, end_s, None)
+        return History(
+            {
+                key: [
+                    sample for sample in samples if not (sample[0] - begin_s) % step_s
+                ]
+                for key, samples in found.by_key.items()
+            },
+            found.complete,
+        )
 
     def _count(
         self,

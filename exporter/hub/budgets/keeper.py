@@ -38,7 +38,7 @@ _CATCH_UP_S = 20.0
 _BREATHE_S = 5.0
 # What is read may be so many intervals old before the rest counts as missing.
 _LATE_INTERVALS = 2
-_GRID = 'avg by (zone) (jouled_carbon_intensity_grams_per_kwh{signal="average"})'
+GRID = 'avg by (zone) (jouled_carbon_intensity_grams_per_kwh{signal="average"})'
 
 
 class SeriesStore(CounterStore, Protocol):
@@ -179,7 +179,7 @@ class Keeper:
         if not (old and self.forecasts and EMISSIONS in self._books):
             return
         begin_s = now_s - RATE_DAYS * 24 * _HOUR_S
-        course = store.course(_GRID, begin_s, now_s, _HOUR_S).by_key
+        course = store.course(GRID, begin_s, now_s, _HOUR_S).by_key
         self._hourly = {
             labels_of(key).get("zone", ""): tuple(samples)
             for key, samples in course.items()

@@ -62,10 +62,11 @@ def burn_rates(
         at_s: until when.
         per_second: what the budget allows each second, in the same unit, > 0.
     """
+    since_s = spending.seen_since_s
     return {
         name: spending.total(Span(at_s - window_s, at_s)).amount / window_s / per_second
         for name, window_s in WINDOWS_S.items()
-        if spending.covers(at_s - window_s)
+        if since_s is not None and since_s <= at_s - window_s
     }
 
 
@@ -75,7 +76,7 @@ def rate_span(spending: Spending, at_s: float, period_s: float) -> Span | None:
     A week if the period is a month or longer, else a quarter of it, in whole days;
     less only where less is counted.
     """
-    begin_s = spending.begin_s
+    begin_s = spending.seen_since_s
     if begin_s is None or at_s - begin_s < _LEAST_RATE_S:
         return None
     known_s = at_s - begin_s

@@ -227,7 +227,7 @@ def open_prometheus(settings: PrometheusSettings) -> Iterator[Prometheus]:
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
         },
-        verify=_context(settings),
+        verify=trust(settings),
         follow_redirects=False,
     ) as client:
         yield Prometheus(settings, client)
@@ -252,7 +252,12 @@ def read_secret(path: Path) -> Secret:
         raise StoreDeniedError(msg) from None
 
 
-def _context(settings: PrometheusSettings) -> ssl.SSLContext:
+def trust(settings: PrometheusSettings) -> ssl.SSLContext:
+    """Return which authorities are trusted, and how we show who we are.
+
+    Raises:
+        StoreDeniedError: a file of certificates cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
         if settings.cert_file is not None:

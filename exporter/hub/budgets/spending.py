@@ -64,6 +64,14 @@ class Spending:
         """Since when everything is counted; ``None`` if nothing is yet."""
         return self._entries[0].begin_s if self._entries else None
 
+    @property
+    def seen_since_s(self) -> float | None:
+        """Since when there is data; ``None`` if there never was any.
+
+        Before that, nothing is known: Prometheus was not there, or has forgotten.
+        """
+        return next((e.begin_s for e in self._entries if e.complete_s > 0), None)
+
     def add(self, entry: Entry, edges_s: Collection[float] = ()) -> None:
         """Add what a look counted.
 
