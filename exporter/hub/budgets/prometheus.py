@@ -7,10 +7,10 @@ followed. Passwords and tokens are read from their files for each refresh, so th
 they can be changed, and leave only in headers.
 """
 
+import asyncio
 import contextlib
 import json
 import ssl
-import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -29,6 +29,7 @@ from exporter.hub.budgets.store import (
     History,
     StoreAwayError,
     StoreDeniedError,
+    StoreError,
     StoreNonsenseError,
     StoreOverloadError,
     Values,
@@ -38,7 +39,6 @@ from exporter.version import version
 _CONNECT_S = 5.0
 _LARGEST_SECRET = 16 * 1024
 _LARGEST_ERROR = 64 * 1024
-_STEP = 64 * 1024
 
 _DENIED = {401, 402, 403, 407}
 _OVERLOAD = {413, 414, 422}
@@ -52,10 +52,17 @@ class Prometheus:
     Args:
         settings: how to reach it.
         client: what sends.
+        runner: where it does so.
     """
 
-    def __init__(self, settings: PrometheusSettings, client: httpx.Client) -> None:
+    def __init__(
+        self,
+        settings: PrometheusSettings,
+        client: httpx.AsyncClient,
+        runner: asyncio.Runner,
+    ) -> None:
         self._settings = settings
+        self._runner = runner
         self._client = client
         self._host = httpx.URL(settings.url).host
 
@@ -120,22 +127,27 @@ class Prometheus:
         return f"{selector(metric, matchers)}[{end_s - begin_s}s]"
 
     def _ask(self, path: str, form: Mapping[str, str]) -> bytes:
-        deadline_s = time.monotonic() + self._settings.timeout_s
+        return self._runner.run(self._answer(path, form))
+
+    async def _answer(self, path: str, form: Mapping[str, str]) -> bytes:
         try:
-            with self._client.stream(
-                "POST",
-                f"{self._settings.url.rstrip('/')}/api/v1/{path}",
-                data=form,
-                headers=self._secret_headers(),
-            ) as response:
+            async with (
+                asyncio.timeout(self._settings.timeout_s),
+                self._client.stream(
+                    "POST",
+                    f"{self._settings.url.rstrip('/')}/api/v1/{path}",
+                    data=form,
+                    headers=self._secret_headers(),
+                ) as response,
+            ):
                 if response.status_code != HTTPStatus.OK:
-                    self._refuse(response, deadline_s)
+                    await self._refuse(response)
                 kind = response.headers.get("content-type", "").lower()
                 if kind.startswith("text/html"):
                     msg = f"{self._host} answered with a page for a browser"
                     raise StoreNonsenseError(msg)
-                return self._read(response, self._settings.largest_bytes, deadline_s)
-        except httpx.TimeoutException:
+                return await self._read(response, self._settings.largest_bytes)
+        except (TimeoutError, httpx.TimeoutException):
             # Not "from error": it holds the request, with all of its headers.
             msg = f"{self._host} did not answer in time"
             raise StoreOverloadError(msg) from None
@@ -143,40 +155,34 @@ class Prometheus:
             msg = f"{self._host} cannot be reached: {type(error).__name__}"
             raise StoreAwayError(msg) from None
 
-    def _read(self, response: httpx.Response, largest: int, deadline_s: float) -> bytes:
+    async def _read(self, response: httpx.Response, largest: int) -> bytes:
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in {"identity", "gzip"}:
             msg = f"{self._host} compresses in a way nobody asked for"
             raise StoreNonsenseError(msg)
         gzip = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-        parts: list[bytes] = []
-        size = 0
-        for raw in response.iter_raw(_STEP):
-            if time.monotonic() > deadline_s:
-                msg = f"{self._host} did not answer in time"
-                raise StoreOverloadError(msg)
+        body = bytearray()
+        async for raw in response.aiter_raw():
             try:
-                part = raw if gzip is None else gzip.decompress(raw, largest + 1)
+                body += raw if gzip is None else gzip.decompress(raw, largest + 1)
             except zlib.error:
                 msg = f"{self._host} answered with broken gzip"
                 raise StoreNonsenseError(msg) from None
-            parts.append(part)
-            size += len(part)
-            if size > largest:
+            if len(body) > largest:
                 msg = f"{self._host} answered with more than {largest} bytes"
                 raise StoreOverloadError(msg)
         if gzip is not None and not gzip.eof:
             msg = f"{self._host} answered with half a gzip"
             raise StoreNonsenseError(msg)
-        return b"".join(parts)
+        return bytes(body)
 
-    def _refuse(self, response: httpx.Response, deadline_s: float) -> NoReturn:
+    async def _refuse(self, response: httpx.Response) -> NoReturn:
         status = response.status_code
         said = f"{self._host} answered {status}"
         if status in _DENIED:
             msg = f"{said}: it does not let us ask; look at its user, token or headers"
             raise StoreDeniedError(msg)
-        if status in _OVERLOAD or self._gave_up(response, deadline_s):
+        if status in _OVERLOAD or await self._gave_up(response):
             msg = f"{said}: too much was asked at once"
             raise StoreOverloadError(msg)
         if status in _NOT_THERE and status not in _AWAY:
@@ -184,11 +190,11 @@ class Prometheus:
             raise StoreDeniedError(msg)
         raise StoreAwayError(said)
 
-    def _gave_up(self, response: httpx.Response, deadline_s: float) -> bool:
+    async def _gave_up(self, response: httpx.Response) -> bool:
         """Whether an error is that of a query that took too long or too much."""
         try:
-            error = json.loads(self._read(response, _LARGEST_ERROR, deadline_s))
-        except (StoreNonsenseError, ValueError, RecursionError):
+            error = json.loads(await self._read(response, _LARGEST_ERROR))
+        except (StoreError, ValueError, RecursionError):
             return False
         kind = error.get("errorType") if isinstance(error, dict) else None
         return kind in {"timeout", "execution"}
@@ -220,7 +226,7 @@ def open_prometheus(settings: PrometheusSettings) -> Iterator[Prometheus]:
         StoreDeniedError: a file of certificates cannot be used.
     """
     shut_logs()
-    with httpx.Client(
+    client = httpx.AsyncClient(
         timeout=httpx.Timeout(settings.timeout_s, connect=_CONNECT_S),
         headers={
             "User-Agent": f"jouled/{version()}",
@@ -229,8 +235,13 @@ def open_prometheus(settings: PrometheusSettings) -> Iterator[Prometheus]:
         },
         verify=trust(settings),
         follow_redirects=False,
-    ) as client:
-        yield Prometheus(settings, client)
+    )
+    # A loop for the sake of deadlines: only there one holds for all of a request.
+    with asyncio.Runner() as runner:
+        try:
+            yield Prometheus(settings, client, runner)
+        finally:
+            runner.run(client.aclose())
 
 
 def read_secret(path: Path) -> Secret:
