@@ -1,13 +1,15 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.command_line import REPOSITORY
+from tests.fakes.command_line import REPOSITORY, jouled
 
 INSTALL = REPOSITORY / "deploy" / "systemd" / "install.sh"
 UNIT = "etc/systemd/system/jouled.service"
+HUB_UNIT = "etc/systemd/system/jouled-hub.service"
 LONG_S = 280.0
 
 pytestmark = pytest.mark.timeout(300)
@@ -195,6 +197,80 @@ def test_a_mistake_in_the_arguments_is_told(args: list[str], message: str) -> No
 
     assert done.returncode == 1
     assert done.stderr == f"install.sh: {message}\n"
+
+
+def test_the_hub_comes_beside_the_node_and_waits_for_its_zones(
+    installed: Path, wheels: Path
+) -> None:
+    """Which zone a site is in is never guessed."""
+    done = install("--hub", "--root", installed, "--wheels", wheels)
+
+    assert done.returncode == 0, done.stderr
+    assert "name the grid zones of the site in" in done.stdout
+    assert HUB_UNIT in files(installed)
+    assert UNIT in files(installed)
+    tokens = installed / "etc/jouled/hub"
+    assert tokens.is_dir()
+    assert tokens.stat().st_mode & 0o777 == 0o700
+    link = installed / "etc/systemd/system/multi-user.target.wants/jouled-hub.service"
+    assert not link.is_symlink()
+
+    (installed / "etc/jouled/hub.yml").write_text("zones: {DE: }\n")
+    (tokens / "entsoe").write_text("token")
+    again = install("--hub", "--root", installed, "--wheels", wheels)
+
+    assert again.returncode == 0, again.stderr
+    assert link.is_symlink()
+    assert (tokens / "entsoe").read_text() == "token"
+
+
+def test_the_settings_of_the_hub_that_come_with_it_are_accepted(
+    tmp_path: Path,
+) -> None:
+    """With every example in them switched on, but for a token that is not there."""
+    shipped = INSTALL.with_name("hub.yml").read_text()
+    tried = tmp_path / "hub.yml"
+    # What is told has one space behind the mark; examples have none, or two.
+    text = re.sub(r"^#(?=\S|  )", "", shipped, flags=re.MULTILINE)
+    (tmp_path / "token").write_text("x")
+    credentials = "/run/credentials/jouled-hub.service/hub_electricity-maps"
+    assert credentials in text
+    web = "  config_file: /etc/jouled/web.yml"
+    assert web in text
+    tried.write_text(
+        text.replace(credentials, str(tmp_path / "token")).replace(web, "")
+    )
+
+    done = jouled("hub", "--config.file", tried, "--check")
+    tried.write_text(shipped)
+    untouched = jouled("hub", "--config.file", tried, "--check")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "electricity-maps, rte-eco2mix" in done.stdout
+    assert untouched.returncode == 2
+    assert "needs 1 to 500 grid zones" in untouched.stderr
+
+
+def test_each_of_the_two_can_be_removed_alone(installed: Path) -> None:
+    """The program stays as long as one of them needs it."""
+    kept = installed / "var/lib/private/jouled-hub/carbon-intensity.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+
+    removed = install("--uninstall", "--hub", "--root", installed)
+
+    assert removed.returncode == 0, removed.stderr
+    assert HUB_UNIT not in files(installed)
+    assert UNIT in files(installed)
+    assert (installed / "opt/jouled/bin/jouled").exists()
+    assert kept.exists()
+
+    purged = install("--uninstall", "--purge", "--hub", "--root", installed)
+
+    assert purged.returncode == 0, purged.stderr
+    assert not [name for name in files(installed) if "hub" in name]
+    assert not (installed / "etc/jouled/hub").exists()
+    assert "etc/jouled/jouled.yml" in files(installed)
 
 
 def test_removal_keeps_what_cannot_be_had_again(installed: Path) -> None:

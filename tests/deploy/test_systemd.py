@@ -18,6 +18,7 @@ from tests.fakes.slurm_daemons import free_ports
 from tests.fakes.unprivileged import public_directory
 
 UNIT = REPOSITORY / "deploy" / "systemd" / "jouled.service"
+HUB_UNIT = UNIT.with_name("jouled-hub.service")
 LONG_S = 60.0
 CAPABILITIES = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 
@@ -25,6 +26,9 @@ needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None,
     reason="no systemd-analyze: run scripts/system-packages.sh",
 )
+
+
+both = pytest.mark.parametrize("unit", [UNIT, HUB_UNIT], ids=["node", "hub"])
 
 
 def analyze(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -39,17 +43,19 @@ def analyze(*args: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def values(key: str) -> list[str]:
-    """Return what the unit says of a key, each time that it does."""
-    return re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.MULTILINE)
+def values(key: str, unit: Path = UNIT) -> list[str]:
+    """Return what a unit says of a key, each time that it does."""
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
 
 
 @needs_systemd
-def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+@both
+def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path, unit: Path) -> None:
     """A misspelt key is only a warning, and what it protects stays open."""
-    unit = tmp_path / UNIT.name
+    text = unit.read_text()
+    unit = tmp_path / unit.name
     installed = "/opt/jouled/bin/jouled"
-    unit.write_text(UNIT.read_text().replace(installed, sys.executable))
+    unit.write_text(text.replace(installed, sys.executable))
 
     done = analyze("verify", unit)
 
@@ -57,9 +63,10 @@ def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_service_is_locked_down() -> None:
+@both
+def test_the_service_is_locked_down(unit: Path) -> None:
     """Of ten points of exposure it may have three."""
-    done = analyze("security", "--offline=true", "--threshold=30", UNIT)
+    done = analyze("security", "--offline=true", "--threshold=30", unit)
 
     assert done.returncode == 0, done.stdout
 
@@ -70,6 +77,16 @@ def test_it_has_two_powers_of_root_and_no_way_to_more() -> None:
     assert set(values("AmbientCapabilities")[0].split()) == CAPABILITIES
     assert set(values("CapabilityBoundingSet")[0].split()) == CAPABILITIES
     assert values("NoNewPrivileges") == ["yes"]
+
+
+def test_the_hub_has_no_power_of_root_at_all() -> None:
+    """It talks to the internet, and needs nothing of the machine."""
+    assert values("DynamicUser", HUB_UNIT) == ["yes"]
+    assert values("CapabilityBoundingSet", HUB_UNIT) == [""]
+    assert values("AmbientCapabilities", HUB_UNIT) == [""]
+    assert values("NoNewPrivileges", HUB_UNIT) == ["yes"]
+    assert values("ProtectSystem", HUB_UNIT) == ["strict"]
+    assert values("LoadCredential", HUB_UNIT) == ["hub:/etc/jouled/hub"]
 
 
 def test_its_run_directory_outlives_a_stop() -> None:
@@ -100,13 +117,14 @@ class Manager:
 
 @contextmanager
 def service(
-    *prefix: str, flags: tuple[str | Path, ...] = ()
+    *prefix: str, program: str = "run", flags: tuple[str | Path, ...] = ()
 ) -> Iterator[tuple["subprocess.Popen[bytes]", Manager]]:
-    """Run the daemon under a manager with a watchdog of four seconds.
+    """Run one of the two under a manager with a watchdog of four seconds.
 
     Args:
         prefix: a program that starts it, and its arguments.
-        flags: of ``jouled run``.
+        program: "run" for the daemon, "hub" for the hub.
+        flags: of it.
     """
     with public_directory() as directory:
         manager = Manager(directory / "notify")
@@ -115,10 +133,7 @@ def service(
         process = subprocess.Popen(
             [
                 *prefix,
-                *command("run", "--web.listen-address", "127.0.0.1:0"),
-                *("--state.run-dir", str(directory / "run")),
-                *("--state.dir", str(directory / "lib")),
-                *("--carbon.zone", "DE", "--no-power.nvml"),
+                *_program(directory, program),
                 *map(str, flags),
             ],
             env=environment(
@@ -138,9 +153,22 @@ def service(
             manager.close()
 
 
-def test_the_service_reports_its_whole_life() -> None:
-    """Ready with the first tick, alive by its ticks, and leaving when told to."""
-    with service() as (process, manager):
+def _program(directory: Path, name: str) -> list[str]:
+    begin = command(name, "--web.listen-address", "127.0.0.1:0")
+    state = ("--state.dir", str(directory / "lib"))
+    if name == "hub":
+        file = directory / "hub.yml"
+        # A zone that nobody covers: nobody is asked.
+        file.write_text("zones: {US-CAL-CISO: }\n")
+        return [*begin, *state, "--config.file", str(file)]
+    run_dir = ("--state.run-dir", str(directory / "run"))
+    return [*begin, *state, *run_dir, "--carbon.zone", "DE", "--no-power.nvml"]
+
+
+@pytest.mark.parametrize("program", ["run", "hub"])
+def test_the_service_reports_its_whole_life(program: str) -> None:
+    """Ready when it has something to tell, alive, and leaving when told to."""
+    with service(program=program) as (process, manager):
         manager.wait_for("READY=1")
         manager.wait_for("WATCHDOG=1")
         manager.wait_for("WATCHDOG=1")
