@@ -34,6 +34,8 @@ needs slurmrestd test -x /usr/sbin/slurmrestd
 # What the scripts in deploy/ are checked with.
 needs curl which curl
 needs dash which dash
+# A container, to see a pod of the chart at work.
+needs runc test -x /usr/sbin/runc
 needs shellcheck which shellcheck
 needs systemd which systemd-analyze
 

@@ -81,12 +81,14 @@ def test_the_image_serves_metrics(build: ImageBuild, tmp_path: Path) -> None:
         ],
         tmp_path / "log",
     )
-    address = f"http://127.0.0.1:{port}"
+
+    def ask(path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
 
     def is_ready() -> bool:
         daemon.assert_alive()
         try:
-            return httpx.get(f"{address}/readyz").is_success
+            return ask("/readyz").is_success
         except httpx.HTTPError:
             return False
 
@@ -94,8 +96,8 @@ def test_the_image_serves_metrics(build: ImageBuild, tmp_path: Path) -> None:
         daemon.launch()
         until(is_ready, "the first tick")
 
-        assert "jouled_build_info" in httpx.get(f"{address}/metrics").text
-        assert "<title>" in httpx.get(f"{address}/").text
+        assert "jouled_build_info" in ask("/metrics").text
+        assert "<title>" in ask("/").text
     finally:
         daemon.close()
 
