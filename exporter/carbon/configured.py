@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,7 @@ def live_source(
     floor = YearlyIntensity(zone)
     provider, open_web = _provider(carbon, zone)
     live = LiveIntensity(zone, (provider.traits,), Seconds(carbon.max_age_s))
+    host = socket.gethostname()
     is_one_of_many = provider.traits.many_ask and state_dir is not None
     poller = Poller(
         [Feed(provider, (zone,))],
@@ -74,7 +76,7 @@ def live_source(
         open_web,
         store=None if state_dir is None else LastGood(state_dir),
         counts=counts,
-        chance=_chance_of_host if is_one_of_many else random.random,
+        chance=partial(chance_of, host) if is_one_of_many else random.random,
         start_within_s=_START_WITHIN_S if is_one_of_many else 0.0,
     )
     if isinstance(before, Chain):
@@ -118,7 +120,7 @@ def _way_to_hub(carbon: Carbon, url: str) -> _Opener:
     return lambda: open_streams(tls.current)
 
 
-def _chance_of_host() -> float:
-    """Return a number 0..1 that is this host's: many of them spread evenly."""
-    digest = hashlib.sha256(socket.gethostname().encode()).digest()
+def chance_of(host: str) -> float:
+    """Return a number 0..1 that is this host's for ever: many of them spread evenly."""
+    digest = hashlib.sha256(host.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6]) / 2**48

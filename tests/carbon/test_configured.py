@@ -4,12 +4,14 @@ import asyncio
 import base64
 import subprocess
 import sys
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from exporter.carbon.chain import Chain
-from exporter.carbon.configured import LiveSource, live_source
+from exporter.carbon.configured import LiveSource, chance_of, live_source
 from exporter.carbon.static import FixedIntensity
 from exporter.config import Carbon
 from exporter.core.errors import ConfigError
@@ -162,6 +164,19 @@ def test_a_zone_nobody_knows_is_refused() -> None:
     """There would be no yearly figure below the live ones."""
     with pytest.raises(ConfigError, match=r"carbon\.zone"):
         live_source(Carbon(zone="Atlantis", hub_url="http://h"), None)
+
+
+def test_hosts_spread_their_calls_by_their_names() -> None:
+    """Names of nodes differ in a digit, and their moments of the minute widely."""
+    ten = sorted(60 * chance_of(f"node{number:02}") for number in range(10))
+    many = [chance_of(f"gpu{number:04}.example.org") for number in range(10_000)]
+
+    assert max(after - before for before, after in pairwise(ten)) < 20
+    assert len({round(second) for second in ten}) >= 8
+    seconds = Counter(int(60 * chance) for chance in many)
+    assert len(seconds) == 60
+    assert max(seconds.values()) < 2 * 10_000 / 60
+    assert chance_of("node00") == chance_of("node00")
 
 
 @pytest.mark.parametrize(
