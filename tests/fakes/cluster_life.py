@@ -34,6 +34,7 @@ class PlayedNode:
         rest_s: a tenant that rests for longer is not exported.
         with_created: its scrapes hold created timestamps.
         told: grams of each tenant that its scrapes have told, since ever.
+        emitted: grams of all tenants since ever, as its ledger has it.
     """
 
     instance: str
@@ -41,6 +42,7 @@ class PlayedNode:
     rest_s: float = 24 * 3600.0
     with_created: bool = True
     told: dict[str, float] = field(default_factory=dict)
+    emitted: float = 0.0
     _accounts: dict[str, _Account] = field(default_factory=dict)
     _grams: float = 0.0
     _fallback: float = 0.0
@@ -53,6 +55,7 @@ class PlayedNode:
         account.grams += grams
         account.active_s = now_s
         self._grams += grams
+        self.emitted += grams
         self._fallback += grams if fallback else 0.0
 
     def reboot(self) -> None:

@@ -81,7 +81,7 @@ def read_plan(document: Section) -> BudgetPlan:
     return BudgetPlan(
         tuple(budgets.values()),
         _prometheus(own),
-        _duration(own, "interval", 60.0, (15.0, 3600.0)),
+        _duration(own, "interval", 60.0, (5.0, 3600.0)),
         _duration(own, "delay", 30.0, (1.0, 3600.0)),
     )
 
