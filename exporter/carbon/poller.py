@@ -135,7 +135,8 @@ class Poller:
         A call that is under way counts as not made.
         """
         now_s = self._clocks.monotonic()
-        return max((now_s - line.due_s for line in self._lines), default=0.0)
+        first_s = min((line.due_s for line in self._lines), default=now_s)
+        return max(0.0, now_s - first_s)
 
     def next_unix_s(self, zone: str) -> Seconds | None:
         """When a value of a zone is asked for next; ``None``: never."""

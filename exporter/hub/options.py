@@ -150,7 +150,13 @@ class Options:
             if not otherwise:
                 self.needed("url", "https://meter.example.org/now")
             return otherwise
-        self.checked("url", lambda: base_url(said.partition("?")[0], "url"))
+        address, _, query = said.partition("?")
+        self.checked("url", lambda: base_url(address, "url"))
+        if query and self._is_public:
+            self._notices.append(
+                f"{self.section.place('url')}: url: every user of this machine can "
+                "read its query; for a token use token_file and token_param"
+            )
         return said
 
     def checked(self, key: str, make: Callable[[], ValueT]) -> ValueT:
@@ -233,8 +239,13 @@ class Options:
         except UnicodeDecodeError:
             self.section.refuse(key, "is not text")
 
+    @property
+    def _is_public(self) -> bool:
+        """Whether others can read what the file says."""
+        return bool(self.section.path.stat().st_mode & stat.S_IROTH)
+
     def _refuse_if_public(self, key: str) -> None:
-        if self.section.path.stat().st_mode & stat.S_IROTH:
+        if self._is_public:
             self.section.refuse(
                 key,
                 "every user of this machine can read it here; "

@@ -12,9 +12,10 @@ from exporter.carbon.errors import (
     UnavailableError,
 )
 from exporter.carbon.feed import OUTCOMES
+from exporter.carbon.poller import Poller
 from exporter.core.units import Seconds
 from tests.fakes.carbon import NOW, FakeProvider
-from tests.fakes.carbon_world import World, traits
+from tests.fakes.carbon_world import World, no_web, traits
 
 _HOUR = 3600.0
 _DAY = 86_400.0
@@ -230,3 +231,32 @@ def test_what_was_counted_before_is_counted_on() -> None:
     assert counts["one", "ok"] == 7 + 12
     assert counts["one", "denied"] == 0
     assert counts["other", "denied"] == 3
+
+
+def test_it_tells_when_a_zone_is_asked_for_next() -> None:
+    """Who serves the values tells others until when they are the newest."""
+    one = FakeProvider(traits("one"))
+    world = World(one, lasts_s=10.0, zones=("DE", "FR"))
+    first = world.poller.next_unix_s("DE")
+    world.run()
+
+    second = world.poller.next_unix_s("DE")
+
+    assert first == NOW
+    assert second == pytest.approx(NOW + 300.0 + 30.0)
+    assert world.poller.next_unix_s("XX") is None
+
+
+def test_it_tells_for_how_long_a_call_has_been_due() -> None:
+    """A poller that hangs is found out by that, and by nothing else."""
+    world = World(FakeProvider(traits("one")), lasts_s=10.0)
+    idle = Poller((), (), no_web)
+
+    before = world.poller.overdue_s
+    world.time.pass_s(77.0)
+    late = world.poller.overdue_s
+    world.run()
+
+    assert (before, late) == (0.0, 77.0)
+    assert world.poller.overdue_s == 0.0
+    assert idle.overdue_s == 0.0

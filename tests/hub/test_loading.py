@@ -140,6 +140,20 @@ providers:
     assert in_clear.startswith(f"{tmp_path}/hub.yml:6: entsoe: its token travels over")
 
 
+def test_a_query_that_others_can_read_is_told(tmp_path: Path) -> None:
+    """There may be a token in it, or not: the operator knows."""
+    text = """
+zones: {DE: {providers: site}}
+providers:
+  site: {type: http-json, url: 'https://x.example/now?area=1', value: a}
+"""
+    private = load_from(write(tmp_path, text)).notices
+    (public,) = load_from(write(tmp_path, text, mode=0o644)).notices
+
+    assert private == ()
+    assert public.startswith(f"{tmp_path}/hub.yml:4: url: every user")
+
+
 @pytest.mark.parametrize(
     ("options", "where"),
     [
