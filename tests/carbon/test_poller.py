@@ -1,5 +1,6 @@
 """When providers are asked, on a clock that goes only while the poller sleeps."""
 
+import asyncio
 import logging
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from exporter.carbon.feed import OUTCOMES
 from exporter.carbon.poller import Poller
 from exporter.core.units import Seconds
 from tests.fakes.carbon import NOW, FakeProvider
-from tests.fakes.carbon_world import World, no_web, traits
+from tests.fakes.carbon_world import NoWeb, World, no_web, traits
 
 _HOUR = 3600.0
 _DAY = 86_400.0
@@ -255,7 +256,7 @@ def test_it_tells_for_how_long_a_call_has_been_due() -> None:
     before = world.poller.overdue_s
     world.time.pass_s(77.0)
     late = world.poller.overdue_s
-    world.run()
+    asyncio.run(world.poller.ask_who_is_due(NoWeb()))
 
     assert (before, late) == (0.0, 77.0)
     assert world.poller.overdue_s == 0.0
