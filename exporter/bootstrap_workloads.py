@@ -13,6 +13,7 @@ from exporter.workloads.slurm import (
     SlurmPlaces,
     SlurmWorkloads,
     drop_directory,
+    end_directory,
 )
 
 
@@ -44,6 +45,7 @@ def _slurm(
         cgroupfs=config.path.cgroupfs,
         procfs=config.path.procfs,
         drops=drop_directory(config.state.run_dir),
+        ended=end_directory(config.state.run_dir),
     )
     maps = [JobMap(config.gpu.gpustat_dir, "gpustat")]
     if config.gpu.dcgm_job_mapping_dir is not None:

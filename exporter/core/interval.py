@@ -7,12 +7,17 @@ next reading tells of the whole time.
 A scheduler names the GPUs of a workload as soon as they are known, which takes a
 tick or more after a start. Until a GPU has been read, whoever held it before and is
 still there holds it: else what it drew meanwhile would be nobody's.
+
+After a long time without a tick, as when the daemon was dead, a workload counts for
+the part of it in which it was there. Of one that ended meanwhile, and of whose end
+nobody took note, nothing is known but what it had used before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from exporter.core.cpu_time import SchedulerMemory, cpu_deltas, fill_counts
+from exporter.core.cpu_time import SchedulerMemory, cpu_time, fill_counts
+from exporter.core.metering import STALE_AFTER_INTERVALS
 from exporter.core.model import (
     NodeUsage,
     Sample,
@@ -20,66 +25,18 @@ from exporter.core.model import (
     WorkloadsReading,
     WorkloadUsage,
 )
+from exporter.core.presence import Presence, spans_of
 from exporter.core.units import Seconds
-from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
+from exporter.core.usage_step import UsageStep
+from exporter.core.windows import NodeWindow
 
 _HELD_TRUE_S = 60.0
 # A scheduler that is silent, though no source fails, has left the machine: it is
 # absent or no longer configured. Not at once: the whole machine may be starting.
 _GONE_AFTER_S = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class UsageStep:
-    """What one tick tells about usage.
-
-    Attributes:
-        elapsed_s: time since the last tick.
-        node: the node since it was last read; ``None`` if it was not now, or if
-            there is nothing to compare with.
-        current: usages now, those of workloads that just ended included.
-        ended: workloads that were here at the last reading and are not now.
-        cpu_s: CPU time of each workload since the last reading of its scheduler.
-        silent_s: per scheduler that was read, the time since its last reading.
-        complete: every scheduler could be read.
-        holds: per GPU that somebody holds.
-        holds_known: nobody else can be holding a GPU.
-    """
-
-    elapsed_s: Seconds
-    node: NodeWindow | None
-    current: Mapping[WorkloadId, WorkloadUsage]
-    ended: frozenset[WorkloadId]
-    cpu_s: Mapping[WorkloadId, float]
-    silent_s: Mapping[str, float]
-    complete: bool
-    holds: Mapping[str, HoldWindow]
-    holds_known: bool
-
-    def window(self, waited_s: float) -> UsageWindow:
-        """Return this tick's part of a window that began before it.
-
-        Args:
-            waited_s: how long the window has been waiting before this tick, s.
-                CPU time from before its begin belongs to other energy.
-        """
-        elapsed_s = self.elapsed_s
-        length_s = waited_s + elapsed_s
-        inside = {
-            scheduler: length_s / silent_s if silent_s > length_s else 1.0
-            for scheduler, silent_s in self.silent_s.items()
-        }
-        cpu_s = self.cpu_s
-        usages = {
-            w: Usage(
-                cpu_s.get(w, 0.0) * inside.get(w.scheduler, 1.0),
-                (usage.memory_bytes or 0) * elapsed_s,
-                usage.reserved_cpus * elapsed_s,
-                usage.reserved_memory_bytes * elapsed_s,
-            )
-            for w, usage in self.current.items()
-        }
-        return UsageWindow(elapsed_s, self.node, usages, self.complete)
+# In a longer time workloads may have come and gone unseen. Half an interval is for a
+# tick that came late.
+_TRUSTED_INTERVALS = STALE_AFTER_INTERVALS + 0.5
 
 
 @dataclass(slots=True)
@@ -102,18 +59,18 @@ class UsageTracker:
         """Take the usages of a sample into account."""
         elapsed_s = Seconds(0.0 if self.time_s is None else sample.time_s - self.time_s)
         self.time_s = sample.time_s
+        trusted_s = _TRUSTED_INTERVALS * sample.interval_s
+        is_long = elapsed_s > trusted_s
+        there_before: Collection[WorkloadId] = ()
+        if is_long:
+            memories = self.schedulers.values()
+            there_before = {w for memory in memories for w in memory.usages}
 
         node = self._node_window(sample.node)
-        current: dict[WorkloadId, WorkloadUsage] = {}
-        cpu_s: dict[WorkloadId, float] = {}
-        silent_s: dict[str, float] = {}
-        ended: set[WorkloadId] = set()
+        told = _Told()
         unread = self.schedulers.keys() - {r.scheduler for r in sample.workloads}
         for reading in sample.workloads:
-            memory = self.schedulers.get(reading.scheduler)
-            if memory is not None:
-                silent_s[reading.scheduler] = sample.time_s - memory.time_s
-            ended |= self._advance_scheduler(reading, sample.time_s, current, cpu_s)
+            self._advance_scheduler(reading, sample, trusted_s, told)
         # Only from the next tick on do schedulers know a GPU that is new.
         self.gpus = frozenset(
             reading.device.id.name
@@ -122,30 +79,24 @@ class UsageTracker:
         )
 
         failing = _failing_sources(sample)
-        held = 0
-        for scheduler in unread:
-            memory = self.schedulers[scheduler]
-            silence_s = sample.time_s - memory.time_s
-            if silence_s <= _HELD_TRUE_S:
-                held += 1
-                current.update(
-                    (w, usage)
-                    for w, usage in memory.usages.items()
-                    if w not in memory.uncounted
-                )
-            elif silence_s > _GONE_AFTER_S and not failing:
-                ended |= memory.usages.keys()
-                del self.schedulers[scheduler]
+        held = self._hold_true(unread, sample.time_s, told, is_failing=failing > 0)
         silent = len(unread & self.schedulers.keys())
+        current = told.current
+        dated = current.values() if is_long else told.dated
+        spans = spans_of(dated, elapsed_s, sample.unix_s, there_before)
+        presence = Presence(elapsed_s, spans, frozenset(told.lost))
         return UsageStep(
             elapsed_s=elapsed_s,
+            unix_s=sample.unix_s,
             node=node,
             current=current,
-            ended=frozenset(ended),
-            cpu_s=cpu_s,
-            silent_s=silent_s,
+            ended=frozenset(told.ended),
+            cpu_s=told.cpu_s,
+            unknown_cpu_s=told.unknown_cpu_s,
+            presence=presence,
+            silent_s=told.silent_s,
             complete=not (silent or failing),
-            holds=_holds(current.values(), elapsed_s),
+            holds=presence.holds(current.values()),
             # A source that fails and was never read hides holds as well.
             holds_known=max(silent, failing) <= held,
         )
@@ -170,33 +121,120 @@ class UsageTracker:
     def _advance_scheduler(
         self,
         reading: WorkloadsReading,
-        time_s: Seconds,
-        current: dict[WorkloadId, WorkloadUsage],
-        cpu_s: dict[WorkloadId, float],
-    ) -> set[WorkloadId]:
-        memory = self.schedulers.get(reading.scheduler)
+        sample: Sample,
+        trusted_s: float,
+        told: "_Told",
+    ) -> None:
+        scheduler, time_s = reading.scheduler, sample.time_s
+        memory = self.schedulers.get(scheduler)
+        silence_s = 0.0 if memory is None else time_s - memory.time_s
         usages = {usage.workload: usage for usage in reading.usages}
-        group_of = {w: g.name for g in reading.groups for w in g.members}
+        told.dated += _take_ended(usages, memory, sample.unix_s - silence_s)
         deltas: dict[WorkloadId, float] = {}
-        ended: set[WorkloadId] = set()
-        if memory is not None:
-            deltas, ended = cpu_deltas(memory, reading, usages, group_of)
-            current.update((w, memory.usages[w]) for w in ended - memory.uncounted)
+        group_of = {w: g.name for g in reading.groups for w in g.members}
+        if memory is None:
+            told.current.update(usages)
+        else:
+            told.silent_s[scheduler] = silence_s
+            deltas, unknown_s = cpu_time(
+                memory, reading, (usages, group_of), time_s, trusted_s
+            )
+            told.cpu_s.update(deltas)
+            told.unknown_cpu_s[scheduler] = unknown_s
+            ended = memory.usages.keys() - usages.keys()
+            told.ended |= ended
+            gone = ended - memory.uncounted
+            told.current.update((w, memory.usages[w]) for w in gone)
+            if silence_s > trusted_s:
+                told.lost |= gone
             _keep_holds(memory.usages, usages, self.gpus)
-        current.update(usages)
-        cpu_s.update(deltas)
-        if memory is not None:
+            told.current.update(usages)
             fill_counts(usages, memory, deltas)
-        uncounted = frozenset(u.workload for u in reading.usages if u.cpu_s is None)
-        self.schedulers[reading.scheduler] = SchedulerMemory(
+        self.schedulers[scheduler] = SchedulerMemory(
             time_s=time_s,
             usages=usages,
             group_of=group_of,
             group_cpu_s={group.name: group.cpu_s for group in reading.groups},
             last_cpu_s=deltas,
-            uncounted=uncounted,
+            uncounted=frozenset(u.workload for u in reading.usages if u.cpu_s is None),
         )
-        return ended
+
+    def _hold_true(
+        self,
+        unread: Collection[str],
+        time_s: Seconds,
+        told: "_Told",
+        *,
+        is_failing: bool,
+    ) -> int:
+        """Let schedulers that were not read have what they had; return how many."""
+        held = 0
+        for scheduler in unread:
+            memory = self.schedulers[scheduler]
+            silence_s = time_s - memory.time_s
+            if silence_s <= _HELD_TRUE_S:
+                held += 1
+                told.current.update(
+                    (w, usage)
+                    for w, usage in memory.usages.items()
+                    if w not in memory.uncounted
+                )
+            elif silence_s > _GONE_AFTER_S and not is_failing:
+                told.ended |= memory.usages.keys()
+                del self.schedulers[scheduler]
+        return held
+
+
+@dataclass(slots=True)
+class _Told:
+    """What all schedulers together told in one tick; see ``UsageStep``.
+
+    Attributes:
+        dated: usages of which it is told till when.
+        lost: workloads that ended, and nobody knows when.
+    """
+
+    current: dict[WorkloadId, WorkloadUsage] = field(default_factory=dict)
+    cpu_s: dict[WorkloadId, float] = field(default_factory=dict)
+    unknown_cpu_s: dict[str, float] = field(default_factory=dict)
+    silent_s: dict[str, float] = field(default_factory=dict)
+    ended: set[WorkloadId] = field(default_factory=set)
+    dated: list[WorkloadUsage] = field(default_factory=list)
+    lost: set[WorkloadId] = field(default_factory=set)
+
+
+def _take_ended(
+    usages: dict[WorkloadId, WorkloadUsage],
+    memory: SchedulerMemory | None,
+    silence_from_unix_s: float,
+) -> list[WorkloadUsage]:
+    """Add to those whose end is dated what was known of them while they ran.
+
+    Args:
+        usages: of all; loses those that had ended before the last reading.
+        memory: of the last reading.
+        silence_from_unix_s: when that was, on the wall clock, s.
+
+    Returns:
+        All that are left of those whose end is dated.
+    """
+    dated: list[WorkloadUsage] = []
+    for usage in [usage for usage in usages.values() if usage.end_unix_s is not None]:
+        workload, end_unix_s = usage.workload, usage.end_unix_s
+        known = None if memory is None else memory.usages.get(workload)
+        if known is not None:
+            usages[workload] = replace(
+                known,
+                cpu_s=None,
+                gpus=usage.gpus or known.gpus,
+                labels=usage.labels,
+                end_unix_s=end_unix_s,
+            )
+        elif memory is None or (end_unix_s or 0.0) <= silence_from_unix_s:
+            del usages[workload]
+            continue
+        dated.append(usages[workload])
+    return dated
 
 
 def _keep_holds(
@@ -223,22 +261,3 @@ def _failing_sources(sample: Sample) -> int:
         and status.reason != "absent"
         for status in sample.sources
     )
-
-
-def _holds(usages: Iterable[WorkloadUsage], elapsed_s: float) -> dict[str, HoldWindow]:
-    by_device: dict[str, dict[WorkloadId, Hold]] = {}
-    for usage in usages:
-        for part in usage.gpus:
-            activity = part.activity
-            hold = Hold(
-                part.share * elapsed_s,
-                None if activity is None else activity * elapsed_s,
-            )
-            # A workload may hold several instances of one GPU.
-            holds = by_device.setdefault(part.device, {})
-            before = holds.get(usage.workload)
-            holds[usage.workload] = hold if before is None else before.plus(hold)
-    return {
-        device: HoldWindow(elapsed_s, elapsed_s, holds)
-        for device, holds in by_device.items()
-    }

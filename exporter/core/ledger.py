@@ -299,8 +299,9 @@ class Ledger:
         """Mark jobs as ended; they stay until ``forget_jobs`` finds them old."""
         for workload in ended:
             job = self.jobs[workload]
+            told_unix_s = None if job.usage is None else job.usage.end_unix_s
             job.ended_s = now_s
-            job.ended_unix_s = unix_s
+            job.ended_unix_s = unix_s if told_unix_s is None else told_unix_s
             job.power_w = [None] * len(COMPONENTS)
             job.projection = None
 

@@ -238,6 +238,8 @@ class WorkloadUsage:
         labels: ``None`` until they are known.
         start_unix_s: when it started; ``None`` until known.
         time_limit_s: how long it may run; ``None`` if unlimited or unknown.
+        end_unix_s: when it ended, if it has and somebody took note; it used and held
+            nothing since then.
     """
 
     workload: WorkloadId
@@ -249,6 +251,7 @@ class WorkloadUsage:
     labels: WorkloadLabels | None = None
     start_unix_s: Seconds | None = None
     time_limit_s: Seconds | None = None
+    end_unix_s: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +271,35 @@ class WorkloadGroup:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadsReading:
-    """All workloads of one scheduler at one moment."""
+    """All workloads of one scheduler at one moment.
+
+    Attributes:
+        scheduler: its name.
+        usages: one per workload.
+        groups: the cgroups above them.
+        missed: what somebody else counted while nobody read, oldest first.
+    """
 
     scheduler: str
     usages: tuple[WorkloadUsage, ...]
     groups: tuple[WorkloadGroup, ...] = ()
+    missed: "tuple[MissedReading, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MissedReading:
+    """CPU time at a moment when nobody read, counted because a workload ended.
+
+    Attributes:
+        time_s: CLOCK_MONOTONIC at that moment, s.
+        usages: of those that ran then the CPU time alone, and those that had just
+            ended without it.
+        groups: the cgroups above them.
+    """
+
+    time_s: Seconds
+    usages: tuple[WorkloadUsage, ...]
+    groups: tuple[WorkloadGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)

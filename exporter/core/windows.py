@@ -16,7 +16,8 @@ from exporter.core.model import WorkloadId
 from exporter.core.units import Ratio
 
 FORGOTTEN = WorkloadId("", "")
-"""Stands for all workloads of a window that the ledger has let go meanwhile."""
+"""Stands for all workloads of a window that the ledger has let go meanwhile, and for
+those of which nobody knows which they were."""
 
 
 class Usage(NamedTuple):
@@ -136,6 +137,24 @@ class HoldWindow:
         return HoldWindow(
             self.elapsed_s + later.elapsed_s, self.held_s + later.held_s, holds
         )
+
+    def held_longer(self, earlier: "HoldWindow") -> "HoldWindow":
+        """Add holders that turned out to have held it before that was known."""
+        added_s = sum(hold.share_s for hold in earlier.holds.values())
+        return HoldWindow(
+            self.elapsed_s,
+            min(self.elapsed_s, self.held_s + added_s),
+            {**self.holds, **earlier.holds},
+        ).with_forgotten_last()
+
+    def with_forgotten_last(self) -> "HoldWindow":
+        """Leave to those that nobody knows only what the others did not hold."""
+        forgotten = self.holds.get(FORGOTTEN)
+        if forgotten is None:
+            return self
+        others_s = sum(hold.share_s for hold in self.holds.values()) - forgotten.share_s
+        share_s = max(0.0, min(forgotten.share_s, self.elapsed_s - others_s))
+        return replace(self, holds={**self.holds, FORGOTTEN: Hold(share_s, None)})
 
     def forget(self, workloads: Collection[WorkloadId]) -> "HoldWindow":
         """Add these workloads up as one, so that a long wait costs no memory."""

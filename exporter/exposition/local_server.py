@@ -18,6 +18,8 @@ from exporter.exposition.socket_api import create_socket_app
 
 _log = logging.getLogger(__name__)
 
+_POLL_S = 0.05
+
 
 class LocalServer:
     """Both sockets.
@@ -28,6 +30,7 @@ class LocalServer:
     """
 
     def __init__(self, reader: SnapshotReader, run_dir: Path) -> None:
+        self._reader = reader
         self._run_dir = run_dir
         self._ends = JobEnds()
         self._app = create_socket_app(reader, self._ends)
@@ -38,23 +41,43 @@ class LocalServer:
         Args:
             stop: set by the caller, in this loop.
         """
-        loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
             try:
                 listener = stack.enter_context(
                     local_socket(self._run_dir / "jouled.sock", socket.SOCK_STREAM)
                 )
-                hooks = stack.enter_context(
-                    local_socket(self._run_dir / "hooks.sock", socket.SOCK_DGRAM)
-                )
             except OSError as error:
-                _log.warning(
-                    "no Unix sockets in %s: %s; hooks of Slurm cannot call",
-                    self._run_dir,
-                    error,
-                )
+                self._complain(error)
                 return
-            inbox = JobEndInbox(hooks, self._ends)
-            inbox.open(loop)
-            stack.callback(inbox.close, loop)
-            await WebServer(self._app, [listener]).serve(stop)
+            await asyncio.gather(
+                WebServer(self._app, [listener]).serve(stop), self._hear_hooks(stop)
+            )
+
+    async def _hear_hooks(self, stop: asyncio.Event) -> None:
+        """Listen to hooks, once there has been a tick.
+
+        Till then an Epilog that finds nobody listening does what a tick would do.
+        """
+        while self._reader.latest() is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _POLL_S)
+            if stop.is_set():
+                return
+        loop = asyncio.get_running_loop()
+        try:
+            with local_socket(self._run_dir / "hooks.sock", socket.SOCK_DGRAM) as hooks:
+                inbox = JobEndInbox(hooks, self._ends)
+                inbox.open(loop)
+                try:
+                    await stop.wait()
+                finally:
+                    inbox.close(loop)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        _log.warning(
+            "no Unix sockets in %s: %s; hooks of Slurm cannot call",
+            self._run_dir,
+            error,
+        )

@@ -15,7 +15,6 @@ from exporter.core.emissions import (
     market_grams_per_joule,
 )
 from exporter.core.idle import Idle, IdleLearner, idle_power
-from exporter.core.interval import UsageStep
 from exporter.core.ledger import COMPONENT_INDEX
 from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
 from exporter.core.model import (
@@ -27,7 +26,8 @@ from exporter.core.model import (
     WorkloadId,
 )
 from exporter.core.units import Joules, Ratio, Seconds, Watts
-from exporter.core.windows import HoldWindow, UsageWindow
+from exporter.core.usage_step import UsageStep
+from exporter.core.windows import FORGOTTEN, HoldWindow, UsageWindow
 from exporter.pipeline.state import EngineSettings, EngineState
 
 
@@ -134,7 +134,8 @@ class Booking:
         for name, window in self._step.holds.items():
             utilization = self._utilization(name) if recent else None
             for workload, hold in window.holds.items():
-                ledger.book_gpu_use(workload, hold.share_s, utilization)
+                if workload != FORGOTTEN:
+                    ledger.book_gpu_use(workload, hold.share_s, utilization)
 
     def book_platform(self, settled: list[Settled]) -> None:
         """Book what a meter of the whole node shows above the other components.
@@ -265,7 +266,18 @@ class Booking:
         elapsed_s = self._step.elapsed_s
         now = self._step.holds.get(name) or HoldWindow(elapsed_s, 0.0, {})
         waiting = self._state.holds.get(name)
-        return now if waiting is None else waiting.then(now)
+        if waiting is None:
+            return now
+        current = self._step.current
+        found = [
+            workload
+            for workload in now.holds.keys() - waiting.holds.keys()
+            if workload in current and current[workload].start_unix_s is not None
+        ]
+        if found:
+            earlier = self._step.held_before(name, found, waiting.elapsed_s)
+            waiting = waiting.held_longer(earlier)
+        return waiting.then(now)
 
     def _estimated_part(self, settled: list[Settled], energy_j: Joules) -> float:
         """How much of an energy comes from sources that estimate, 0..1."""

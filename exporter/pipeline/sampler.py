@@ -98,7 +98,9 @@ class Sampler:
         members = list(self._members.values())
         driver_lanes = [lane for _, lane in self._drivers]
         power = [*self._power, *driver_lanes, *members]
-        self._crew.perform([self._node, *self._workloads, *power], until_s)
+        # A GPU that is new tells who it is before somebody is asked who holds it.
+        rest = [self._node, *self._workloads, *self._power]
+        self._crew.perform([*driver_lanes, *members, *rest], until_s)
 
         statuses: list[SourceStatus] = []
         node = _take(self._node, statuses)

@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.core.interval import UsageTracker
-from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage
+from exporter.core.windows import FORGOTTEN, Hold, HoldWindow, NodeWindow, Usage
 from tests.fakes.node import (
     failing,
     gpu,
@@ -284,13 +284,14 @@ def test_nobody_holds_a_gpu_twice_while_it_is_not_known_again() -> None:
     assert step.holds["GPU-1"].holds == {A: Hold(1.0, None)}
 
 
-def test_a_job_that_ended_unseen_held_its_gpu_till_then() -> None:
-    """It ended while the daemon was restarted: what was drawn meanwhile is its."""
+def test_a_job_that_ended_unseen_held_nobody_knows_what() -> None:
+    """It ended while the daemon was dead: in the first second, or in the last."""
     tracker = UsageTracker()
     tick(tracker, 0.0, jobs(usage("a", 0.0, gpus=(hold(),))))
 
     step = tick(tracker, 9.0, jobs())
     later = tick(tracker, 10.0, jobs())
 
-    assert step.holds["GPU-0"].holds == {A: Hold(9.0, None)}
+    assert step.holds["GPU-0"].holds == {FORGOTTEN: Hold(9.0, None)}
+    assert step.ended == {A}
     assert later.holds == {}

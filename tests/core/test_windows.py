@@ -106,3 +106,24 @@ def test_holders_that_were_forgotten_keep_their_share() -> None:
 
     assert left.holds == {FORGOTTEN: Hold(3.0, None), C: Hold(3.0, 0.5)}
     assert left.held_s == 6.0
+
+
+def test_a_holder_who_is_found_out_late_held_it_before() -> None:
+    """For three of the five seconds that the energy has been waiting for."""
+    window = HoldWindow(5.0, 0.0, {})
+    found = HoldWindow(5.0, 3.0, {A: Hold(3.0, None)})
+
+    assert window.held_longer(found) == HoldWindow(5.0, 3.0, {A: Hold(3.0, None)})
+
+
+def test_who_is_unknown_gives_way_to_who_is_found_out() -> None:
+    """What B had, the unknown one cannot have had; sharers left him nothing."""
+    unknown = HoldWindow(5.0, 5.0, {FORGOTTEN: Hold(5.0, None)})
+
+    one = unknown.held_longer(HoldWindow(5.0, 3.0, {B: Hold(3.0, None)}))
+    more = unknown.held_longer(
+        HoldWindow(5.0, 5.0, {A: Hold(5.0, None), B: Hold(5, None)})
+    )
+
+    assert one.holds == {FORGOTTEN: Hold(2.0, None), B: Hold(3.0, None)}
+    assert more.holds[FORGOTTEN] == Hold(0.0, None)

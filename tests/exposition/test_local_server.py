@@ -84,10 +84,12 @@ def test_a_summary_of_an_ended_job_does_not_wait(
     assert reader.snapshot is not None
     ended = next(job for job in reader.snapshot.jobs if job.end_unix_s is not None)
 
+    before = reader.asked
+
     answer = client.get(f"/v1/slurm/jobs/{ended.labels.job_id}/summary?wait=5")
 
     assert answer.json()["running"] is False
-    assert reader.asked == 1
+    assert reader.asked == before + 1
 
 
 def test_a_job_that_runs_on_is_answered_when_the_wait_is_over(
@@ -210,6 +212,25 @@ def test_logger_can_tell_that_a_job_has_ended(
     assert reader.asked == asked + 1
 
 
+def test_hooks_are_not_heard_before_the_first_tick(run_dir: Path) -> None:
+    """The end of a job would be forgotten; an Epilog that is not heard notes it."""
+    reader = FakeReader()
+    with local_serving(reader, run_dir):
+        early = {path.name for path in run_dir.iterdir()}
+        reader.snapshot = rich_snapshot()
+        wait_until((run_dir / "hooks.sock").exists, "hooks are heard", LONG_S)
+
+    assert early == {"jouled.sock"}
+
+
+def test_a_daemon_that_never_ticks_ends_all_the_same(run_dir: Path) -> None:
+    """Its first tick may hang for ever."""
+    with local_serving(FakeReader(), run_dir):
+        pass
+
+    assert list(run_dir.iterdir()) == []
+
+
 def test_a_stranger_cannot_tell_that_a_job_has_ended(
     client: httpx.Client, reader: FakeReader, run_dir: Path
 ) -> None:
@@ -270,8 +291,8 @@ def test_a_file_in_the_place_of_a_socket_is_left_alone_and_told(
     """It is somebody's; and the daemon measures without sockets just as well."""
     (run_dir / name).write_text("mine")
 
-    with local_serving(reader, run_dir) as thread:
-        thread.join(LONG_S)
+    with local_serving(reader, run_dir):
+        wait_until(lambda: bool(caplog.text), "it is told", LONG_S)
 
     assert (run_dir / name).read_text() == "mine"
     assert [path.name for path in run_dir.iterdir()] == [name]

@@ -232,6 +232,19 @@ class PlayedSlurm:
             shutil.rmtree(self.procfs / str(pid), ignore_errors=True)
         self._write_counters()
 
+    def counted(self) -> str:
+        """Return what the Epilog writes down of all counters."""
+        self.play()
+        tree = next(iter(self._trees.values()))
+        name = "cpuacct.usage" if self.layout == "v1" else "cpu.stat"
+        roots = [tree / self.slurm / name]
+        others = sorted((tree / self.slurm).glob(f"*/{name}"))
+        jobs = sorted((tree / self.slurm).glob(f"uid_*/job_*/{name}"))
+        return "".join(
+            f"{file.relative_to(tree)}:{file.read_text().splitlines()[0].rstrip()}\n"
+            for file in (*roots, *others, *jobs, *roots)
+        )
+
     def write_environ(self, pid: int, data: bytes) -> None:
         """Give a process another environment, byte by byte."""
         (self.procfs / str(pid) / "environ").write_bytes(data)

@@ -10,6 +10,8 @@ from exporter.core.snapshot import SnapshotReader
 from exporter.exposition.local_server import LocalServer
 
 _LONG_S = 30.0
+# After so many turns of the loop the sockets are open: they wait for nothing else.
+_TURNS = 5
 
 
 @contextmanager
@@ -25,10 +27,11 @@ def local_serving(reader: SnapshotReader, run_dir: Path) -> Iterator[threading.T
     async def serve() -> None:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
-        server = LocalServer(reader, run_dir)
-        # The sockets are open when the loop has its first turn.
-        asyncio.get_running_loop().call_soon(started.set)
-        await server.serve(stop)
+        serving = asyncio.ensure_future(LocalServer(reader, run_dir).serve(stop))
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        started.set()
+        await serving
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="local")
     thread.start()

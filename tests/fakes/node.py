@@ -10,6 +10,7 @@ from exporter.core.model import (
     GpuInfo,
     GpuStatus,
     Intensity,
+    MissedReading,
     NodeUsage,
     Reading,
     Sample,
@@ -122,8 +123,13 @@ def usage(
     gpus: tuple[GpuHold, ...] = (),
     labels: WorkloadLabels | None = None,
     scheduler: str = SLURM,
+    start_s: float | None = None,
+    end_s: float | None = None,
 ) -> WorkloadUsage:
-    """Return what a job has used; ``cpus`` are those it reserved."""
+    """Return what a job has used; ``cpus`` are those it reserved.
+
+    ``start_s`` and ``end_s`` are on the monotonic clock, as all times here.
+    """
     return WorkloadUsage(
         job_id(key, scheduler),
         None if cpu_s is None else Seconds(cpu_s),
@@ -132,6 +138,8 @@ def usage(
         reserved_memory_bytes,
         gpus,
         labels,
+        None if start_s is None else Seconds(UNIX_S + start_s),
+        end_unix_s=None if end_s is None else Seconds(UNIX_S + end_s),
     )
 
 
@@ -147,13 +155,20 @@ def jobs(
     group_cpu_s: float | None = None,
     members: Iterable[WorkloadId] | None = None,
     scheduler: str = SLURM,
+    missed: tuple[MissedReading, ...] = (),
 ) -> WorkloadsReading:
     """Return a scheduler's reading, with one group above all if its count is told."""
     groups: tuple[WorkloadGroup, ...] = ()
     if group_cpu_s is not None:
         inside = [one.workload for one in usages] if members is None else members
         groups = (WorkloadGroup("all", Seconds(group_cpu_s), tuple(inside)),)
-    return WorkloadsReading(scheduler, usages, groups)
+    return WorkloadsReading(scheduler, usages, groups, missed)
+
+
+def missed(time_s: float, group_cpu_s: float, *usages: WorkloadUsage) -> MissedReading:
+    """Return what was counted when nobody read; who ended then has no count."""
+    reading = jobs(*usages, group_cpu_s=group_cpu_s)
+    return MissedReading(Seconds(time_s), reading.usages, reading.groups)
 
 
 def node(

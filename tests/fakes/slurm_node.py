@@ -1,8 +1,10 @@
 """A played Slurm node together with the reader of its jobs."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from exporter.core.model import WorkloadsReading, WorkloadUsage
@@ -11,7 +13,7 @@ from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming
 from exporter.workloads.slurm import GpuSettings, SlurmPlaces, SlurmWorkloads
 from exporter.workloads.users import UserNames
-from tests.fakes.cgroups import Layout, PlayedSlurm
+from tests.fakes.cgroups import Layout, PlayedJob, PlayedSlurm
 from tests.fakes.clock import Clock
 from tests.fakes.inventory import FakeInventory
 
@@ -19,6 +21,8 @@ from tests.fakes.inventory import FakeInventory
 LONGEST_S = 30.0
 
 _PAUSE_S = 0.002
+# Wall clock at monotonic time 0, where it is played.
+_UNIX_S = 1_774_000_000.0
 
 
 def name_of(uid: int) -> str | None:
@@ -29,11 +33,14 @@ def name_of(uid: int) -> str | None:
 class SlurmNode:
     """A node, its GPUs, and the source that reads it.
 
+    If ``plays_wall``, the wall clock goes with ``clock``, and files have to be dated.
+
     Attributes:
         clock: what both live by.
         slurm: its cgroups and processes.
         inventory: its GPUs.
         drops: where a Prolog leaves its files.
+        ended: where an Epilog leaves its files.
         users: knows their names.
         source: the reader.
     """
@@ -50,24 +57,49 @@ class SlurmNode:
         budget: FileBudget | None = None,
         open_inotify: Callable[[], Inotify] = Inotify,
         counts_cpu: bool = True,
+        plays_wall: bool = False,
     ) -> None:
+        self._plays_wall = plays_wall
         self.clock = Clock(1000.0)
         self.slurm = PlayedSlurm(root, layout, self.clock, counts_cpu=counts_cpu)
         self.inventory = inventory or FakeInventory()
         self.users = users or UserNames(name_of, self.clock)
         self.drops = root / "run" / "slurm" / "jobs"
-        self.source = SlurmWorkloads(
-            SlurmPlaces(self.slurm.cgroupfs, self.slurm.procfs, self.drops),
+        self.ended = root / "run" / "slurm" / "ended"
+        self._build = partial(
+            SlurmWorkloads,
+            SlurmPlaces(self.slurm.cgroupfs, self.slurm.procfs, self.drops, self.ended),
             self.inventory,
             gpus,
             naming,
             users=self.users,
             monotonic=self.clock,
-            # That of the file system, on which the played files are dated.
-            unix_time=time.time,
+            unix_time=self.unix_time,
             budget=budget,
             open_inotify=open_inotify,
         )
+        self.source = self._build()
+
+    def unix_time(self) -> float:
+        """That of the file system, on which the played files are dated."""
+        return _UNIX_S + self.clock() if self._plays_wall else time.time()
+
+    def date(self, path: Path) -> None:
+        """Let a file have been written now."""
+        os.utime(path, (self.unix_time(), self.unix_time()))
+
+    def restart(self) -> None:
+        """Kill the daemon; another one reads from now on."""
+        self.source.close()
+        self.source = self._build()
+
+    def end_unheard(self, job: PlayedJob) -> None:
+        """End a job and let its Epilog find nobody listening."""
+        self.slurm.end_job(job)
+        self.ended.mkdir(parents=True, exist_ok=True)
+        record = self.ended / f"{job.job_id}.{len(list(self.ended.iterdir()))}"
+        record.write_text(self.slurm.counted())
+        self.date(record)
 
     def know_user(self, uid: int) -> None:
         """Wait until the name of a user is known."""

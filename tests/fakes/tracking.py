@@ -1,7 +1,8 @@
 """A short way to let a usage tracker see a sample."""
 
-from exporter.core.interval import UsageStep, UsageTracker
+from exporter.core.interval import UsageTracker
 from exporter.core.model import NodeUsage, SourceStatus, WorkloadsReading
+from exporter.core.usage_step import UsageStep
 from tests.fakes.node import sample
 
 

@@ -10,9 +10,7 @@ from tests.fakes.sampling import (
     sampling,
     status,
 )
-from tests.fakes.sources import (
-    FakePower,
-)
+from tests.fakes.sources import FakePower, FakeWorkloads
 
 # --- drivers ----------------------------------------------------------------
 
@@ -27,6 +25,25 @@ def test_devices_of_a_driver_are_read_from_the_next_sample_on() -> None:
     assert devices(first) == []
     assert devices(second) == ["gpu 0", "gpu 1"]
     assert status(second) == {"node": "", "driver": "", "gpu 0": "", "gpu 1": ""}
+
+
+def test_devices_of_a_driver_are_read_before_anybody_is_asked_who_holds_them() -> None:
+    """A GPU that is new tells who it is in the tick in which its energy counts."""
+    asked: list[str] = []
+
+    def note(name: str) -> float:
+        asked.append(name)
+        return 0.0
+
+    gpu_source = FakePower("gpu 0", lambda: note("gpu"), {gpu(): 100.0})
+    jobs = FakeWorkloads(lambda: note("jobs"), ())
+    with sampling(drivers=(FakeDriver((gpu_source,)),), workloads=(jobs,)) as sampler:
+        sampler.sample()
+        asked.clear()
+
+        sampler.sample()
+
+    assert asked == ["gpu", "jobs"]
 
 
 def test_a_device_that_leaves_takes_its_status_along() -> None:

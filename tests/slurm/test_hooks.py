@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from exporter.core.snapshot import JobTotals
 from exporter.core.units import Grams, Joules, Seconds
 from exporter.exposition.http import create_app
+from exporter.workloads.slurm.end_records import EndRecords
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.serving import serving
 from tests.fakes.slurm_cluster import LONGEST_S, SlurmCluster
@@ -18,10 +20,12 @@ NASTY = 'it\'s "a" $(reboot)\nnew line ☃'
 
 
 @pytest.fixture
-def run_dir(cluster: SlurmCluster, answers: Path) -> Path:
-    """Return the run directory that the hooks of the cluster write to."""
+def run_dir(cluster: SlurmCluster, answers: Path) -> Iterator[Path]:
+    """Return the run directory of a daemon that listens to the cluster's hooks."""
     install_hooks(cluster, answers)
-    return answers
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
+        inbox.bind(str(answers / "hooks.sock"))
+        yield answers
 
 
 @pytest.fixture
@@ -131,6 +135,28 @@ def test_a_requeued_job_has_a_drop_file_in_each_of_its_runs(
     assert not between
     assert second.st_mtime_ns > first.st_mtime_ns
     assert entries(file)["SLURM_JOB_RESTART_COUNT"] == "1"
+
+
+def test_what_cgroups_have_counted_is_written_down_for_a_dead_daemon(
+    cluster: SlurmCluster, answers: Path
+) -> None:
+    """The job's own cgroup is gone by then; those above it and of others are not."""
+    install_hooks(cluster, answers)
+    other = cluster.submit("sleep 600")
+    cluster.wait_for_processes(other)
+    job = cluster.submit("timeout 0.5 sh -c 'while :; do :; done'")
+
+    cluster.wait_for_end(job)
+
+    ended = answers / "slurm" / "ended"
+    wait_until(
+        lambda: bool(list(ended.glob(f"{job}.*"))), "the epilog wrote", LONGEST_S
+    )
+    # Epilogs of earlier jobs may be late.
+    (record,) = (each for each in EndRecords(ended).read() if each.job_id == str(job))
+    assert str(other) in {place.job_id for place in record.jobs_s}
+    assert record.roots_s - sum(record.jobs_s.values()) > 0.4
+    assert (answers / "slurm" / "jobs" / str(job)).exists()
 
 
 def test_hooks_that_cannot_do_their_work_fail_no_job(

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Slurm Epilog: tell jouled that a job has ended.
 #
-# Removes what the Prolog wrote, RUN_DIR/slurm/jobs/JOB_ID, and sends the datagram
-# "job-end JOB_ID" to RUN_DIR/hooks.sock. Whatever goes wrong is logged; the node goes
-# on all the same.
+# Sends the datagram "job-end JOB_ID" to RUN_DIR/hooks.sock and removes what the Prolog
+# wrote, RUN_DIR/slurm/jobs/JOB_ID. If no daemon listens, it writes down what Slurm's
+# cgroups have counted till now, RUN_DIR/slurm/ended/JOB_ID.N, and leaves the Prolog's
+# file too. Whatever goes wrong is logged; the node goes on all the same.
 
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 trap 'exit 0' EXIT
@@ -38,16 +39,66 @@ if ! cd -P "$run_dir" 2>/dev/null; then
     exit 0
 fi
 
-# The directory belongs to the daemon's user and root works in it: links are refused.
-# Missing is fine, as the daemon may have tidied up before us.
-top=$PWD
-if cd -P slurm/jobs 2>/dev/null && [ "$PWD" = "$top/slurm/jobs" ]; then
-    rm -f "$job" 2>/dev/null || log "job $job: cannot remove $run_dir/slurm/jobs/$job"
-fi
-cd "$top" || exit 0
-
 # logger speaks to Unix sockets too, is on every node and costs a fifth of curl. A
 # daemon that hangs does not read: hence the timeout. A dead one leaves its socket.
+is_heard=
 if [ -S hooks.sock ]; then
-    timeout 0.1 logger -u hooks.sock -t slurm -- "job-end $job" 2>/dev/null
+    timeout 0.1 logger --socket-errors=on -u hooks.sock -t slurm -- "job-end $job" \
+        2>/dev/null && is_heard=1
+fi
+
+# The directory belongs to the daemon's user and root works in it: links are refused,
+# step by step, and nothing that exists is written to.
+top=$PWD
+enter() {
+    cd -P "$top" || return
+    for name in slurm "$1"; do
+        up=$PWD
+        [ -z "$2" ] || [ -d "$name" ] || {
+            mkdir -m 0750 "$name" && chown -h --reference=. "$name"
+        } 2>/dev/null
+        cd -P "$name" 2>/dev/null && [ "$PWD" = "$up/$name" ] || return
+    done
+}
+
+# The job's own cgroup is gone: what it used is what those above it have counted, less
+# what the jobs that live on have. The roots come first and last, because jobs go on
+# while this is read.
+count() {
+    if cd /sys/fs/cgroup/cpuacct 2>/dev/null && set -- slurm*/cpuacct.usage &&
+        [ -e "$1" ]; then
+        show "$@" slurm*/*/cpuacct.usage slurm*/uid_*/job_*/cpuacct.usage "$@"
+        return
+    fi
+    cd /sys/fs/cgroup/unified 2>/dev/null || cd /sys/fs/cgroup || return
+    set -- *.slice/*slurmstepd.scope/cpu.stat
+    show "$@" *.slice/*slurmstepd.scope/*/cpu.stat "$@"
+}
+show() {
+    for file; do
+        read -r line <"$file" || continue
+        printf '%s:%s\n' "$file" "$line" || return
+    done
+}
+
+is_written=
+if [ -z "$is_heard" ]; then
+    umask 022
+    set -C
+    if ! enter ended make; then
+        log "job $job: cannot use $run_dir/slurm/ended; it has to be a directory"
+    elif set -- * && [ $# -lt 1000 ]; then
+        new=.$job.$$
+        if (count) 2>/dev/null >"$new" && mv -fT "$new" "$job.$$" 2>/dev/null; then
+            is_written=1
+        else
+            rm -f "$new" 2>/dev/null
+            log "job $job: cannot write $run_dir/slurm/ended/$job.$$"
+        fi
+    fi
+fi
+
+# Missing is fine, as the daemon may have tidied up before us.
+if [ -z "$is_written" ] && enter jobs ''; then
+    rm -f "$job" 2>/dev/null || log "job $job: cannot remove $run_dir/slurm/jobs/$job"
 fi

@@ -34,29 +34,30 @@ case $job in
 esac
 
 # The directory belongs to the daemon's user and root writes into it. So it is entered
-# once, links are refused, and nothing that exists is written to.
+# step by step, links are refused, and nothing that exists is written to.
 if ! cd -P "$run_dir" 2>/dev/null; then
     log "job $job: no directory $run_dir; is jouled running?"
     exit 0
 fi
-top=$PWD
-if [ ! -d slurm/jobs ]; then
-    mkdir -p -m 0750 slurm 2>/dev/null && mkdir -m 0750 slurm/jobs 2>/dev/null &&
-        chown -h --reference=. slurm slurm/jobs 2>/dev/null
-fi
-if ! cd -P slurm/jobs 2>/dev/null || [ "$PWD" != "$top/slurm/jobs" ]; then
-    log "job $job: cannot use $run_dir/slurm/jobs; it has to be a directory"
-    exit 0
-fi
+for name in slurm jobs; do
+    up=$PWD
+    [ -d "$name" ] || {
+        mkdir -m 0750 "$name" && chown -h --reference=. "$name"
+    } 2>/dev/null
+    if ! cd -P "$name" 2>/dev/null || [ "$PWD" != "$up/$name" ]; then
+        log "job $job: cannot use $run_dir/slurm/jobs; it has to be a directory"
+        exit 0
+    fi
+done
 
 umask 022
 set -C
 new=.$job.$$
 variables='SLURM_[A-Z0-9_]+|CUDA_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL'
 variables="$variables|ROCR_VISIBLE_DEVICES|ZE_AFFINITY_MASK"
-# By rename, so that the daemon never sees half of it.
-if ! { grep -z -E "^($variables)=" "/proc/$$/environ" >"$new" && mv -f "$new" "$job"; } \
-    2>/dev/null; then
+# By rename, so that the daemon never sees half of it, and not into a directory.
+if ! { grep -z -E "^($variables)=" "/proc/$$/environ" >"$new" &&
+    mv -fT "$new" "$job"; } 2>/dev/null; then
     rm -f "$new" 2>/dev/null
     log "job $job: cannot write $run_dir/slurm/jobs/$job"
 fi

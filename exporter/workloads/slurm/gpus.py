@@ -1,68 +1,26 @@
-"""Who holds which GPU, as several witnesses tell it, and what to do if they differ.
+"""Who holds which GPU, and what to do if two say that they do.
 
-The witnesses of a job, the best first:
-
-    1. the drop file of our Prolog       what Slurm allocated, written by root
-    2. its device cgroup (version 1)     what the kernel lets it open
-    3. the environment of a process      what Slurm told it; a user may change it
-    4. dcgm-exporter's and jobstats' maps, written by another Prolog
-
-The first one that names GPUs is believed; a further one that names others as well
-is a conflict, which is told and counted. So is a GPU that two jobs hold for
-themselves: then the better witness wins. What NVML says of running processes
-never decides, since to use is not to hold: it only shows what is wrong.
+A GPU that two jobs hold for themselves is a conflict: then the better witness wins.
+What NVML says of running processes never decides, since to use is not to hold: it
+only shows what is wrong.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from exporter.core.model import GpuHold, GpuInfo, GpuInstance, GpuOrder
+from exporter.core.model import GpuHold
 from exporter.core.ports import GpuInventory
 from exporter.core.units import Ratio
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
-from exporter.workloads.gpu_maps import READ_AGAIN_S, JobMap, NamedGpu
-from exporter.workloads.gpu_names import (
-    DeviceFiles,
-    GpuNames,
-    GpuPart,
-    find_device_files,
-)
-from exporter.workloads.slurm import facts
-from exporter.workloads.slurm.facts import Sharing
+from exporter.workloads.gpu_names import GpuPart
+from exporter.workloads.slurm.gpu_claims import Claim, GpuSettings, GpuWitnesses
 from exporter.workloads.slurm.job import Job
 from exporter.workloads.slurm.tree import job_in_path
 
 _MOST_PROCESSES = 512
 _CHECK_EVERY_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSettings:
-    """How a site's GPUs are numbered and shared, and who else writes it down.
-
-    Attributes:
-        order: in which Slurm counts GPUs.
-        shards_per_gpu: as in gres.conf; ``None``: the holders share among them.
-        device_dir: where the device files ``nvidiaN`` are.
-        maps: directories that others write.
-    """
-
-    order: GpuOrder = "minor"
-    shards_per_gpu: int | None = None
-    device_dir: Path = Path("/dev")
-    maps: tuple[JobMap, ...] = ()
-
-
-class _Claim(NamedTuple):
-    """What the best witness of a job says, and how good it is (less is better)."""
-
-    rank: int
-    parts: frozenset[GpuPart]
-    sharing: Sharing | None
 
 
 class GpuOwners:
@@ -83,17 +41,12 @@ class GpuOwners:
         doubts: Doubts,
     ) -> None:
         self._inventory = inventory
-        self._settings = settings
+        self._shards_per_gpu = settings.shards_per_gpu
         self._procfs = procfs
         self._doubts = doubts
-        self._gpus: tuple[GpuInfo, ...] = ()
-        self._instances: tuple[GpuInstance, ...] = ()
-        self._names = GpuNames((), (), settings.order, DeviceFiles())
-        self._mapped: Mapping[str, frozenset[NamedGpu]] = {}
-        self._maps_due_s = 0.0
+        self._witnesses = GpuWitnesses(inventory, settings, doubts)
         self._check_due_s = 0.0
-        self._unknown: dict[Job, str] = {}
-        self._claims: dict[Job, _Claim] = {}
+        self._claims: dict[Job, Claim] = {}
         self._is_settled = True
 
     def assign(
@@ -109,11 +62,14 @@ class GpuOwners:
         Returns:
             Those that hold something else than before.
         """
-        if self._has_news(now_s):
+        are_other_gpus, has_news = self._witnesses.refresh(now_s)
+        if are_other_gpus:
+            self._is_settled = False
+        if has_news:
             self._claims.clear()
             news = jobs
         for job in news:
-            claim = self._claim(job) if self._gpus else None
+            claim = self._witnesses.claim(job)
             if claim is not None:
                 self._claims[job] = claim
             elif self._claims.pop(job, None) is not None:
@@ -128,7 +84,7 @@ class GpuOwners:
             self._check_due_s = now_s + _CHECK_EVERY_S
             # Of a job that has just begun not all is known yet.
             grown = [job for job in jobs if job.age_s(now_s) >= _CHECK_EVERY_S]
-            self._check_names(grown)
+            self._witnesses.check_names(grown)
             self._check_processes(grown)
         return changed
 
@@ -136,43 +92,9 @@ class GpuOwners:
         """Doubt nothing about a job any longer: it has ended."""
         if self._claims.pop(job, None) is not None:
             self._is_settled = False
-        self._unknown.pop(job, None)
-        key = job.workload.key
-        self._doubts.settle(f"witnesses {key}")
-        self._doubts.settle(f"names {key}")
-        for gpu in self._gpus:
-            self._doubts.settle(f"use {key} {gpu.uuid}")
-
-    # --- others -------------------------------------------------------------------
-
-    def _has_news(self, now_s: float) -> bool:
-        """Whether GPUs are other ones than before, or others' maps have changed."""
-        gpus, instances = self._inventory.gpus(), self._inventory.instances()
-        has_news = gpus is not self._gpus or instances is not self._instances
-        if has_news:
-            self._gpus, self._instances = gpus, instances
-            self._is_settled = False
-            files = find_device_files(self._settings.device_dir, gpus)
-            self._names = GpuNames(gpus, instances, self._settings.order, files)
-        if gpus and now_s >= self._maps_due_s:
-            self._maps_due_s = now_s + READ_AGAIN_S
-            mapped: dict[str, frozenset[NamedGpu]] = {}
-            for job_map in self._settings.maps:
-                for job_id, named in job_map.read().items():
-                    mapped[job_id] = mapped.get(job_id, frozenset()) | named
-            has_news |= mapped != self._mapped
-            self._mapped = mapped
-        return has_news
-
-    def _check_names(self, jobs: Iterable[Job]) -> None:
-        """Tell of names that no GPU answers to."""
-        for job in jobs:
-            about = f"names {job.workload.key}"
-            text = self._unknown.get(job)
-            if text is None:
-                self._doubts.settle(about)
-            else:
-                self._doubts.tell("unknown_gpu", about, text)
+        self._witnesses.forget(job)
+        for gpu in self._witnesses.gpus:
+            self._doubts.settle(f"use {job.workload.key} {gpu.uuid}")
 
     def _check_processes(self, jobs: Iterable[Job]) -> None:
         """Compare what jobs hold with where their processes compute."""
@@ -193,62 +115,6 @@ class GpuOwners:
                     "not hold as far as is known: see docs/slurm.md",
                 )
 
-    # --- one job ------------------------------------------------------------------
-
-    def _claim(self, job: Job) -> _Claim | None:
-        self._unknown.pop(job, None)
-        best: _Claim | None = None
-        best_witness = ""
-        for rank, (witness, named) in enumerate(self._testimonies(job)):
-            parts = frozenset(part for part in named.values() if part is not None)
-            unknown = [name for name, part in named.items() if part is None]
-            if unknown and best is None:
-                self._unknown[job] = (
-                    f"{witness} gives job {job.workload.key} GPU {', '.join(unknown)}, "
-                    f"and no GPU is known by that name: see slurm.gpu_order"
-                )
-            if not parts:
-                continue
-            if best is None:
-                best = _Claim(rank, parts, _sharing(job))
-                best_witness = witness
-            elif not parts <= best.parts:
-                self._doubts.tell(
-                    "conflict",
-                    f"witnesses {job.workload.key}",
-                    f"job {job.workload.key} holds {_say(best.parts)} by {best_witness}"
-                    f", but {_say(parts)} by {witness}: the former is believed",
-                )
-        return best
-
-    def _testimonies(self, job: Job) -> list[tuple[str, Mapping[str, GpuPart | None]]]:
-        """What each witness names, in the order of trust; empty if nothing."""
-        names = self._names
-        drop = job.drop
-        dropped = () if drop is None else facts.gpus_of(drop.facts, is_hook=True) or ()
-        environment = job.environment or {}
-        told = facts.gpus_of(environment, is_hook=False) or ()
-        devices = {
-            f"{major}:{minor}": names.find_by_device(major, minor)
-            for major, minor in job.limits.devices or ()
-        }
-        mapped = self._mapped.get(job.job_id, frozenset())
-        return [
-            ("the Prolog", {name: names.find(name) for name in dropped}),
-            (
-                "its device cgroup",
-                # Most devices are no GPUs.
-                {name: part for name, part in devices.items() if part is not None},
-            ),
-            ("its environment", {name: names.find(name) for name in told}),
-            (
-                "the job map",
-                {f"{named.format}/{named.name}": named.find(names) for named in mapped},
-            ),
-        ]
-
-    # --- all jobs -----------------------------------------------------------------
-
     def _settle(self) -> Mapping[Job, tuple[GpuHold, ...]]:
         claims = self._claims
         by_device: dict[str, dict[Job, list[GpuPart]]] = {}
@@ -259,9 +125,9 @@ class GpuOwners:
         for device, parts in by_device.items():
             self._let_better_win(device, parts)
             shards = {
-                job: _shards_here(claims[job]) for job in parts if claims[job].sharing
+                job: claims[job].shards_on_each for job in parts if claims[job].sharing
             }
-            total = self._settings.shards_per_gpu or sum(shards.values())
+            total = self._shards_per_gpu or sum(shards.values())
             for job, some in parts.items():
                 share = float(sum(part.share for part in some))
                 sharing = claims[job].sharing
@@ -275,7 +141,12 @@ class GpuOwners:
         """Take a GPU away from those whose witness is worse, if it is held twice."""
         claims = self._claims
         about = f"device {device}"
-        alone = [job for job in parts if claims[job].sharing is None]
+        # One that ended while no daemon read is no rival of those after it.
+        alone = [
+            job
+            for job in parts
+            if claims[job].sharing is None and job.end_unix_s is None
+        ]
         rivals = _rivals({job: parts[job] for job in alone})
         if not rivals:
             self._doubts.settle(about)
@@ -293,20 +164,6 @@ class GpuOwners:
                 del parts[job]
 
 
-def _sharing(job: Job) -> Sharing | None:
-    for environment in job.witnesses():
-        sharing = facts.sharing_of(environment)
-        if sharing is not None:
-            return sharing
-    return None
-
-
-def _shards_here(claim: _Claim) -> float:
-    """Shards on each GPU of the claim; how they are spread is not told."""
-    shards = 0 if claim.sharing is None else claim.sharing.shards or 0
-    return shards / len(claim.parts)
-
-
 def _rivals(parts: Mapping[Job, list[GpuPart]]) -> set[Job]:
     """Those who hold the same of one GPU as somebody else."""
     if len(parts) > 1 and any(
@@ -319,7 +176,3 @@ def _rivals(parts: Mapping[Job, list[GpuPart]]) -> set[Job]:
         for job, some in parts.items()
         if any(holders[part.instance] > 1 for part in some)
     }
-
-
-def _say(parts: frozenset[GpuPart]) -> str:
-    return " and ".join(sorted(part.instance or part.device for part in parts))

@@ -5,12 +5,9 @@ there is one, limits when Slurm has set them. A suspended job is one whose count
 stands still; a requeued one goes on under the same id.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from exporter.core.model import (
-    NO_LABELS,
     GpuHold,
     WorkloadId,
     WorkloadLabels,
@@ -19,13 +16,13 @@ from exporter.core.model import (
 from exporter.core.units import Bytes, Seconds
 from exporter.workloads.labels import UserNaming, shorten
 from exporter.workloads.slurm import facts
-from exporter.workloads.slurm.drops import Drop
 from exporter.workloads.slurm.job_cgroups import JobCgroups, Limits
+from exporter.workloads.slurm.told import Told
 from exporter.workloads.users import UserNames
 
-ValueT = TypeVar("ValueT")
-
 SCHEDULER = "slurm"
+GROUP = "slurm"
+"""Name of the one group that all jobs are in."""
 
 # Labels that are not complete are given out after this long: before the ledger
 # does without, and late enough for the first process to have begun.
@@ -37,6 +34,8 @@ _MEMORY_EVERY_S = 5.0
 _LIMITS_EVERY_S = 60.0
 _FIRST_RETRY_S = 0.2
 _LONGEST_RETRY_S = 60.0
+# It takes a tick or two until a daemon that has just started knows the GPUs.
+_MOST_FAREWELLS = 5
 
 
 class Job:
@@ -54,12 +53,12 @@ class Job:
         cgroups: what it runs in; empty when it has ended.
         uid: whose job it is, as far as the kernel or root tells.
         cpu_s: its last count; ``None`` where nothing counts, or when it has ended.
-        environment: that of one of its processes; ``None`` until one was read.
-        drop: its drop file.
+        told: what witnesses tell of it.
         limits: those of its cgroup.
         holds: the GPUs it holds.
         labels: ``None`` until they are fixed.
         farewells: how often it was reported although it has ended.
+        end_unix_s: when it ended, if somebody took note while no daemon read.
         refresh_due_s: when to ``refresh`` it, CLOCK_MONOTONIC, s.
         next_search_s: when to look for a process of it again.
     """
@@ -72,12 +71,12 @@ class Job:
         self.cgroups = JobCgroups()
         self.uid: int | None = None
         self.cpu_s: Seconds | None = None
-        self.environment: facts.Environment | None = None
-        self.drop: Drop | None = None
+        self.told = Told()
         self.limits = Limits()
         self.holds: tuple[GpuHold, ...] = ()
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
+        self.end_unix_s: Seconds | None = None
         self._was_told = False
         self.refresh_due_s = now_s
         self.next_search_s = now_s
@@ -114,7 +113,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """It has ended, and there is nothing left to report of it."""
-        return self._was_told and not self.cgroups
+        return self._was_told and not self.cgroups and not self._waits_for_gpus
 
     def accept_sluid(self) -> None:
         """Let it be known by its SLUID: its id cannot be found."""
@@ -156,23 +155,6 @@ class Job:
         self.next_search_s = now_s + self._retry_s
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
 
-    @property
-    def is_searched_for(self) -> bool:
-        """A process' environment may tell what is not known yet."""
-        if self.environment is not None:
-            return False
-        # The drop file of a newer Slurm has it all.
-        return self.drop is None or not self._text("SLURM_JOB_NAME")
-
-    def witnesses(self) -> tuple[facts.Environment, ...]:
-        """Environments that tell of it, the most trustworthy first."""
-        told = []
-        if self.drop is not None:
-            told.append(self.drop.facts)
-        if self.environment is not None:
-            told.append(self.environment)
-        return tuple(told)
-
     def set_holds(self, holds: tuple[GpuHold, ...]) -> bool:
         """Set which GPUs it holds; return whether that is new."""
         if holds == self.holds:
@@ -183,25 +165,13 @@ class Job:
 
     def derive(self, unix_s: float) -> None:
         """Work out reservations and times from all that is known now."""
-        told = self.witnesses()
-        cpus = self.limits.cpus or _first(facts.cpus_of(each) for each in told) or 0
+        cpus = self.limits.cpus or self.told.cpus() or 0
         gpus = sum(hold.share for hold in self.holds)
-        memory = self.limits.memory_bytes or _first(
-            facts.memory_bytes_of(each, cpus, gpus) for each in told
-        )
+        memory = self.limits.memory_bytes or self.told.memory_bytes(cpus, gpus)
         self._reserved = (float(cpus), float(memory or 0.0))
-        start_s, limit_s = None, None
-        for each in told:
-            start_s, limit_s = facts.times_of(each, unix_s)
-            if start_s is not None:
-                break
-        if start_s is None:
-            # The Prolog ran just before the job; else it is as old as its cgroup.
-            drop = self.drop
-            start_s = self._began_unix_s if drop is None else drop.written_unix_s
-        self._times = (start_s, limit_s)
+        self._times = self.told.times(unix_s, self._began_unix_s)
         if self.labels is not None:
-            info = self._info()
+            info = self.told.info()
             if len(info) > len(self.labels.info):
                 self.labels = replace(self.labels, info=info)
         self._usage = None
@@ -219,22 +189,23 @@ class Job:
             naming: how they are written.
             may_search: environments of processes can be read.
         """
-        user = self._user(users)
-        may_learn = may_search and bool(self.cgroups) and self.is_searched_for
+        told = self.told
+        user, self.uid = told.user(users, self.uid)
+        may_learn = may_search and bool(self.cgroups) and told.may_learn
         is_due = self.age_s(now_s) >= LABELS_WAIT_S or self.farewells > 1
         # A user whom nobody asked about will not be known later.
         is_due |= not self.cgroups and self.uid is None
         if (user is None or may_learn) and not is_due:
             return
         if user is None:
-            claimed = self._text("SLURM_JOB_USER")
+            claimed = told.text("SLURM_JOB_USER")
             user = claimed or ("" if self.uid is None else str(self.uid))
         self.labels = WorkloadLabels(
-            job_id=self.job_id or self._text("SLURM_JOB_ID") or self.sluid,
+            job_id=self.job_id or told.text("SLURM_JOB_ID") or self.sluid,
             user=naming.label(user),
-            account=shorten(self._text("SLURM_JOB_ACCOUNT")),
-            partition=shorten(self._text("SLURM_JOB_PARTITION")),
-            info=self._info(),
+            account=shorten(told.text("SLURM_JOB_ACCOUNT")),
+            partition=shorten(told.text("SLURM_JOB_PARTITION")),
+            info=told.info(),
         )
         self._usage = None
 
@@ -256,6 +227,7 @@ class Job:
                 self.labels,
                 start_s,
                 limit_s,
+                self.end_unix_s,
             )
             self._was_told = self.labels is not None
         return usage
@@ -264,10 +236,12 @@ class Job:
         """Prepare to report it although it has ended.
 
         Returns:
-            Whether this is the first time: what it used last, and held till now, is
-            charged then. Later only its labels are told.
+            Whether what it used last, and held till now, is charged now. That is so
+            the first time, unless it ended long ago; later only its labels are told.
         """
         self.farewells += 1
+        if self.end_unix_s is not None:
+            return False
         if self.farewells == 1:
             return True
         self.holds = ()
@@ -285,9 +259,24 @@ class Job:
         self.cgroups.go_on_from(previous.cpu_s or Seconds(0.0))
         previous.retire()
 
+    def note_end(self, unix_s: Seconds) -> None:
+        """Take note that it ended at a moment when no daemon read."""
+        self.end_unix_s = unix_s
+        self._was_told = False
+        self._usage = None
+
     def retire(self) -> None:
         """Report nothing of it any more."""
         self._was_told = True
+
+    @property
+    def _waits_for_gpus(self) -> bool:
+        """It held GPUs when no daemon read, and they have yet to be found."""
+        drop = self.told.drop
+        if self.end_unix_s is None or drop is None or self.holds:
+            return False
+        is_patient = self.farewells < _MOST_FAREWELLS
+        return is_patient and bool(facts.gpus_of(drop.facts, is_hook=True))
 
     def _next(self, now_s: float, every_s: float) -> float:
         age_s = self.age_s(now_s)
@@ -296,46 +285,3 @@ class Job:
         # The first time a part of the period, which keeps the jobs apart for good.
         spread, self._spread = self._spread, 1.0
         return now_s + every_s * spread
-
-    def _user(self, users: UserNames) -> str | None:
-        """Name of the user; ``None`` while it is being looked for.
-
-        A user can put any name into the environment of a process, but not into
-        a drop file, and can have no process of another user.
-        """
-        drop_facts = {} if self.drop is None else self.drop.facts
-        name = facts.text_of(drop_facts, "SLURM_JOB_USER")
-        if name:
-            return name
-        uid = facts.number_of(drop_facts, "SLURM_JOB_UID")
-        if uid is None:
-            uid = self.uid
-        if uid is None:
-            return None
-        self.uid = uid
-        name = users.name(uid) or ""
-        if name or not users.is_unknown(uid):
-            return name or None
-        return self._text("SLURM_JOB_USER") or str(uid)
-
-    def _info(self) -> Mapping[str, str]:
-        info = {
-            "name": self._text("SLURM_JOB_NAME"),
-            "array_job_id": self._text("SLURM_ARRAY_JOB_ID"),
-            "array_task_id": self._text("SLURM_ARRAY_TASK_ID"),
-            "het_job_id": self._text("SLURM_HET_JOB_ID"),
-            "node_list": self._text("SLURM_JOB_NODELIST", "SLURM_NODELIST"),
-        }
-        return {key: shorten(text) for key, text in info.items() if text} or NO_LABELS
-
-    def _text(self, *names: str) -> str:
-        for each in self.witnesses():
-            text = facts.text_of(each, *names)
-            if text:
-                return text
-        return ""
-
-
-def _first(values: Iterable[ValueT | None]) -> ValueT | None:
-    """Return the first one that tells something."""
-    return next((value for value in values if value), None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget
 from exporter.workloads.slurm.drops import DropDirectory
+from exporter.workloads.slurm.end_records import EndRecord
 from exporter.workloads.slurm.facts import text_of
 from exporter.workloads.slurm.job import LABELS_WAIT_S, Job
 from exporter.workloads.slurm.job_cgroups import Part
@@ -96,6 +97,23 @@ class JobRegistry:
         self.news[job] = None
         return job if is_new else None
 
+    def add_ended(self, record: EndRecord, now_s: float) -> None:
+        """Add a job that ended while no daemon read, unless it runs again."""
+        job = self._by_id.get(record.job_id)
+        if job is None:
+            job = Job(record.job_id, "", now_s, record.end_unix_s, spread=1.0)
+            self._jobs[job] = None
+            self._by_id[record.job_id] = job
+        if not job.cgroups:
+            job.note_end(record.end_unix_s)
+            self.news[job] = None
+
+    def id_at(self, place: JobPlace) -> str:
+        """Return the id of the job that a cgroup is or was of, as far as is known."""
+        job = self._by_path.get(place.path)
+        known = "" if job is None else job.job_id
+        return place.job_id or known or self._drops.job_id(place.sluid) or place.sluid
+
     def remove_path(self, path: str) -> None:
         """Take a cgroup away, which is gone."""
         job = self._by_path.pop(path, None)
@@ -122,7 +140,7 @@ class JobRegistry:
             taken over its cgroups; else ``None``.
         """
         job_id = self._drops.job_id(job.sluid) or text_of(
-            job.environment or {}, "SLURM_JOB_ID"
+            job.told.environment or {}, "SLURM_JOB_ID"
         )
         if not job_id:
             is_overdue = job.age_s(now_s) >= LABELS_WAIT_S

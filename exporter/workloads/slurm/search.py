@@ -69,11 +69,11 @@ class EnvironmentSearch:
         end_cpu_s = time.thread_time() + _MOST_CPU_S_PER_TICK
         end_s = time.perf_counter() + _LONGEST_S_PER_TICK
         for job in list(self._waiting):
-            if not job.is_searched_for:
+            if not job.told.may_learn:
                 self.remove(job)
             elif now_s >= job.next_search_s:
                 try:
-                    job.environment = self._find(job)
+                    job.told.environment = self._find(job)
                 except SourceDeniedError as error:
                     self._denied_until_s = now_s + _DENIED_FOR_S
                     self._doubts.tell(
@@ -83,7 +83,7 @@ class EnvironmentSearch:
                         "only from the Prolog",
                     )
                     break
-                if job.environment is None:
+                if job.told.environment is None:
                     job.search_later(now_s)
                 else:
                     self.remove(job)

@@ -7,16 +7,16 @@ and then, and of few jobs in the same tick.
 
 A job that was made and removed since the last reading is reported all the same,
 without a count: its group's counter knows what it used. So is one that ended
-before its labels were known, once or twice more.
+before its labels were known, once or twice more. If nothing was read for a while, as
+when the daemon was dead, what the Epilog wrote down meanwhile is read first.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from exporter.core.errors import SourceAbsentError
 from exporter.core.model import (
+    MissedReading,
     SourceInfo,
     WorkloadGroup,
     WorkloadId,
@@ -31,8 +31,12 @@ from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming
 from exporter.workloads.remainder import Remainder, Root
 from exporter.workloads.slurm.drops import DropDirectory
-from exporter.workloads.slurm.gpus import GpuOwners, GpuSettings
-from exporter.workloads.slurm.job import SCHEDULER, Job
+from exporter.workloads.slurm.end_records import EndRecords
+from exporter.workloads.slurm.gpu_claims import GpuSettings
+from exporter.workloads.slurm.gpus import GpuOwners
+from exporter.workloads.slurm.job import GROUP, SCHEDULER, Job
+from exporter.workloads.slurm.missed import missed_reading
+from exporter.workloads.slurm.places import SlurmPlaces
 from exporter.workloads.slurm.registry import JobRegistry
 from exporter.workloads.slurm.search import EnvironmentSearch
 from exporter.workloads.slurm.tree import Holder, JobPlace, scan
@@ -42,7 +46,6 @@ from exporter.workloads.users import UserNames
 _INFO = SourceInfo(
     name="slurm", component="workloads", method="none", quality="none", scope="node"
 )
-_GROUP = "slurm"
 
 _LOOK_AGAIN_S = 30.0
 # Without a watcher jobs are only found by looking.
@@ -50,26 +53,8 @@ _LOOK_UNWATCHED_S = 1.0
 _LOOK_FOR_SLURM_S = 10.0
 # So many jobs' memory and limits are read in a tick; the others wait their turn.
 _MOST_REFRESHED = 150
-
-
-@dataclass(frozen=True, slots=True)
-class SlurmPlaces:
-    """Where Slurm's traces are.
-
-    Attributes:
-        cgroupfs: mount point of the cgroup file system.
-        procfs: mount point of procfs.
-        drops: directory of the Prolog's files.
-    """
-
-    cgroupfs: Path
-    procfs: Path
-    drops: Path
-
-
-def drop_directory(run_dir: Path) -> Path:
-    """Return the directory in which the Prolog leaves a file for each job."""
-    return run_dir / "slurm" / "jobs"
+# A daemon that reads this often hears from the Epilog itself.
+_SILENCE_S = 3.0
 
 
 class SlurmWorkloads:
@@ -107,6 +92,7 @@ class SlurmWorkloads:
         self._unix_time = unix_time
         self._doubts = Doubts(_INFO.name)
         self._drops = DropDirectory(places.drops, unix_time)
+        self._ends = EndRecords(places.ended)
         self._watcher = Watcher(self._drops, open_inotify)
         self._search = EnvironmentSearch(places.procfs, self._doubts, monotonic)
         self._owners = GpuOwners(
@@ -119,6 +105,7 @@ class SlurmWorkloads:
         self._is_here = False
         self._watched: tuple[Holder, ...] = ()
         self._next_look_s = 0.0
+        self._read_s = float("-inf")
 
     @property
     def info(self) -> SourceInfo:
@@ -155,13 +142,17 @@ class SlurmWorkloads:
                 f"{self._places.drops}"
             )
             raise SourceAbsentError(msg)
+        missed: tuple[MissedReading, ...] = ()
+        if now_s - self._read_s > _SILENCE_S:
+            missed = self._catch_up(now_s)
+        self._read_s = now_s
         for job in self._jobs:
             job.count()
         group_s = self._remainder.cpu_s() if self._remainder.is_counted else None
         for job in [job for job in self._jobs if job.is_done]:
             self._let_go(job)
         self._learn(now_s)
-        return self._report(now_s, group_s)
+        return self._report(now_s, group_s, missed)
 
     def close(self) -> None:
         """Close all files and end the watcher."""
@@ -169,6 +160,17 @@ class SlurmWorkloads:
         self._remainder.close()
         for job in self._jobs:
             job.cgroups.close()
+
+    def _catch_up(self, now_s: float) -> tuple[MissedReading, ...]:
+        """Take in what the Epilog wrote down while nothing was read."""
+        boot_unix_s = self._unix_time() - now_s
+        missed: list[MissedReading] = []
+        for record in self._ends.read():
+            time_s = Seconds(record.end_unix_s - boot_unix_s)
+            if time_s < now_s:
+                self._jobs.add_ended(record, now_s)
+                missed.append(missed_reading(record, time_s, self._jobs.id_at))
+        return tuple(missed)
 
     # --- which jobs there are -------------------------------------------------------
 
@@ -204,6 +206,8 @@ class SlurmWorkloads:
         for place in listing.jobs:
             self._add(place, now_s)
         self._drops.tidy(self._jobs.ids, now_s)
+        # Not at once: until the first tick has been saved, they are needed.
+        self._ends.remove()
         wait_s = _LOOK_AGAIN_S if self._watcher.is_watching else _LOOK_UNWATCHED_S
         self._next_look_s = now_s + (wait_s if self._is_here else _LOOK_FOR_SLURM_S)
 
@@ -242,8 +246,8 @@ class SlurmWorkloads:
                     self._let_go(absorbed)
                     continue
             drop = self._drops.of(job.job_id)
-            if drop is not None and drop is not job.drop:
-                job.drop, drop.was_seen = drop, True
+            if drop is not None and drop is not job.told.drop:
+                job.told.drop, drop.was_seen = drop, True
                 news[job] = None
             if now_s >= job.refresh_due_s and job.cgroups and left > 0:
                 left -= 1
@@ -256,7 +260,12 @@ class SlurmWorkloads:
                 job.derive(unix_s)
             news.clear()
 
-    def _report(self, now_s: float, group_s: Seconds | None) -> WorkloadsReading:
+    def _report(
+        self,
+        now_s: float,
+        group_s: Seconds | None,
+        missed: tuple[MissedReading, ...],
+    ) -> WorkloadsReading:
         usages: list[WorkloadUsage] = []
         members: list[WorkloadId] = []
         unnamed_s = 0.0
@@ -275,5 +284,5 @@ class SlurmWorkloads:
         groups: tuple[WorkloadGroup, ...] = ()
         if group_s is not None:
             cpu_s = Seconds(group_s - unnamed_s)
-            groups = (WorkloadGroup(_GROUP, cpu_s, tuple(members)),)
-        return WorkloadsReading(SCHEDULER, tuple(usages), groups)
+            groups = (WorkloadGroup(GROUP, cpu_s, tuple(members)),)
+        return WorkloadsReading(SCHEDULER, tuple(usages), groups, missed)

@@ -142,6 +142,35 @@ def job_in_path(text: str) -> str | None:
     return None if match is None else match[1] or match[2]
 
 
+def place_in(path: str, controller: str | None) -> "JobPlace | Role | None":
+    """Tell what a cgroup is, from its path below the root of its tree.
+
+    Args:
+        path: without a leading slash.
+        controller: in whose tree it is, in version 1; ``None`` for version 2.
+
+    Returns:
+        A job; "roots" for a root; "jobs" for something else in a root, which is no
+        job's; ``None`` for all that is of no interest, such as steps and users.
+    """
+    parts = path.split("/")
+    top = Holder("", "", controller, "roots")
+    depth = next((n for n, name in enumerate(parts, 1) if top.is_root(name)), 0)
+    if not depth:
+        return None
+    below = parts[depth:]
+    if not below:
+        return "roots"
+    holder = Holder("", "/".join(parts[:depth]), controller, "jobs")
+    if controller is not None and holder.is_user(below[0]):
+        holder, below = holder.below(below[0], "jobs"), below[1:]
+        return holder.job(below[0]) if len(below) == 1 else None
+    if len(below) > 1:
+        return None
+    place = holder.job(below[0]) if controller is None else None
+    return "jobs" if place is None else place
+
+
 def _scan_root(
     root: Holder, jobs: list[JobPlace], holders: list[Holder], others: list[str]
 ) -> None:

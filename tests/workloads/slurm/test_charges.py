@@ -6,37 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.core.interval import UsageStep, UsageTracker
-from exporter.core.model import Intensity, Sample, WorkloadId, WorkloadsReading
-from exporter.core.units import GramsPerKwh, Seconds
+from exporter.core.model import WorkloadId
 from exporter.workloads.inotify import Inotify
 from tests.fakes.cgroups import Layout, drop
-from tests.fakes.slurm_node import SlurmNode, slurm_node, wait_watched
-
-_INTENSITY = Intensity("WORLD", "test", GramsPerKwh(480.0))
+from tests.fakes.charges import Charges
+from tests.fakes.slurm_node import slurm_node, wait_watched
 
 
 def _no_inotify() -> Inotify:
     raise OSError(24, "Too many open files")
-
-
-class _Charges:
-    """CPU seconds that each job has been charged for."""
-
-    def __init__(self, node: SlurmNode) -> None:
-        self._node = node
-        self._tracker = UsageTracker()
-        self.cpu_s: dict[str, float] = {}
-
-    def take(self, reading: WorkloadsReading) -> UsageStep:
-        """Let the core advance by a reading."""
-        now_s = Seconds(self._node.clock())
-        step = self._tracker.advance(
-            Sample(now_s, now_s, Seconds(1.0), (), None, (reading,), _INTENSITY, 1.0)
-        )
-        for workload, cpu_s in step.cpu_s.items():
-            self.cpu_s[workload.key] = self.cpu_s.get(workload.key, 0.0) + cpu_s
-        return step
 
 
 @pytest.mark.parametrize("layout", ["v1", "v2"])
@@ -45,7 +23,7 @@ def test_a_job_shorter_than_a_tick_is_charged_for_what_it_used(
 ) -> None:
     """Half a second between two ticks, beside a job that goes on."""
     with slurm_node(tmp_path, layout) as node:
-        charges = _Charges(node)
+        charges = Charges(node)
         node.slurm.start_job(1, busy_cpus=2.0)
         charges.take(node.look())
         node.clock.pass_s(0.2)
@@ -69,7 +47,7 @@ def test_a_job_shorter_than_a_tick_is_charged_for_what_it_used(
 def test_the_last_slice_of_a_job_is_its_own(tmp_path: Path, layout: Layout) -> None:
     """Whatever it used after its last reading is what its group has more."""
     with slurm_node(tmp_path, layout) as node:
-        charges = _Charges(node)
+        charges = Charges(node)
         node.slurm.start_job(1, busy_cpus=3.0)
         job = node.slurm.start_job(2, busy_cpus=1.0)
         charges.take(node.look())
@@ -113,7 +91,7 @@ def test_no_cpu_time_is_invented_and_none_that_was_read_is_lost(
     """
     root = tmp_path_factory.mktemp("node")
     with slurm_node(root, layout, open_inotify=_no_inotify) as node:
-        charges = _Charges(node)
+        charges = Charges(node)
         for job_id in range(1, 7):
             drop(
                 node.drops,

@@ -90,7 +90,7 @@ def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_KernelNode
 @pytest.fixture
 def source(node: _KernelNode, tmp_path: Path) -> Iterator[SlurmWorkloads]:
     """Return its reader."""
-    places = SlurmPlaces(node.cgroupfs, _PROC, tmp_path / "drops")
+    places = SlurmPlaces(node.cgroupfs, _PROC, tmp_path / "drops", tmp_path / "ended")
     with contextlib.closing(SlurmWorkloads(places, FakeInventory())) as new:
         yield new
 

@@ -1,0 +1,46 @@
+"""What was missed while no daemon read: from the Epilog's files to readings.
+
+A job whose end is on file and that does not run again is told of as one that has just
+ended, with the moment of its end, so that it is charged until then. That is so of one
+too that began after the daemon had died: its drop file is still there.
+"""
+
+from collections.abc import Callable
+
+from exporter.core.model import (
+    MissedReading,
+    WorkloadGroup,
+    WorkloadId,
+    WorkloadUsage,
+)
+from exporter.core.units import Seconds
+from exporter.workloads.slurm.end_records import EndRecord
+from exporter.workloads.slurm.job import GROUP, SCHEDULER
+from exporter.workloads.slurm.tree import JobPlace
+
+
+def missed_reading(
+    record: EndRecord, time_s: Seconds, name: Callable[[JobPlace], str]
+) -> MissedReading:
+    """Return what would have been read when a job had ended.
+
+    Args:
+        record: of the end.
+        time_s: the same moment on CLOCK_MONOTONIC, s.
+        name: tells the id of the job that has a cgroup.
+    """
+    counts_s: dict[str, float] = {}
+    for place, cpu_s in record.jobs_s.items():
+        key = name(place)
+        # A cgroup that is about to go belongs to the past of its job.
+        if key != record.job_id:
+            counts_s[key] = counts_s.get(key, 0.0) + cpu_s
+    running = [
+        WorkloadUsage(WorkloadId(SCHEDULER, key), Seconds(cpu_s))
+        for key, cpu_s in counts_s.items()
+    ]
+    ended = WorkloadUsage(WorkloadId(SCHEDULER, record.job_id), None)
+    usages = (*running, ended)
+    members = tuple(usage.workload for usage in usages)
+    group = WorkloadGroup(GROUP, Seconds(max(0.0, record.roots_s)), members)
+    return MissedReading(time_s, usages, (group,))
