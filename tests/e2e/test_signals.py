@@ -12,6 +12,8 @@ pytestmark = pytest.mark.e2e
 
 NODE = "jouled_node_energy_joules_total"
 GRAMS = "jouled_node_emissions_grams_total"
+MARKET_GRAMS = "jouled_node_market_emissions_grams_total"
+EMBODIED = "jouled_node_embodied_grams_total"
 JOB = "jouled_job_energy_joules_total"
 TENANT = "jouled_tenant_energy_joules_total"
 
@@ -73,7 +75,8 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     before = node.daemon.wait_for(lambda scrape: scrape.total(JOB) > 100, "energy")
     config_file.write_text(
         "pue: 1.1\npue_schedule: 00:00-24:00 = 1.5\n"
-        "carbon: {intensity: 100}\nmetrics: {level: tenant}"
+        "carbon: {intensity: 100, market_intensity: 20}\n"
+        "embodied: {node_kg: 1000, lifetime: 1y}\nmetrics: {level: tenant}"
     )
 
     node.daemon.send(signal.SIGHUP)
@@ -89,11 +92,14 @@ def test_a_reload_is_applied_to_what_comes_after_it(
     grams = last.value(GRAMS) - first.value(GRAMS)
     energy_j = last.value(NODE) - first.value(NODE)
     assert grams == pytest.approx(energy_j / 3.6e6 * 100 * 1.5)
+    contracted = last.value(MARKET_GRAMS) - first.value(MARKET_GRAMS)
+    assert contracted == pytest.approx(grams / 5)
+    assert last.value(EMBODIED) > first.value(EMBODIED) > 0
+    assert before.series(MARKET_GRAMS) == before.series(EMBODIED) == []
     assert last.series(JOB) == []
     assert last.total(TENANT) > before.total(TENANT) > 0
-    assert (
-        "changed=pue,pue_schedule,carbon.intensity,metrics.level" in node.daemon.said()
-    )
+    for key in ("pue_schedule", "carbon.market_intensity", "embodied.node_kg"):
+        assert key in node.daemon.said()
 
 
 @pytest.mark.parametrize(
