@@ -1,33 +1,103 @@
 """Composition root of what reads pods; loaded where there are any."""
 
-from exporter.config import Config
+import os
+import socket
+from collections.abc import Mapping
+
+from exporter.config import Config, parse_address
 from exporter.config.kubernetes import Kubernetes
+from exporter.core.errors import ConfigError
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes import INFO
+from exporter.workloads.kubernetes.api_names import ApiNames
+from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
+from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.names import Witness
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
 
+_HTTPS_PORT = 443
 
-def build_pods(config: Config, budget: FileBudget) -> KubernetesWorkloads:
+
+def build_pods(
+    config: Config, budget: FileBudget, environ: Mapping[str, str] = os.environ
+) -> KubernetesWorkloads:
     """Put together what reads the pods of this node.
 
     Args:
         config: as configured.
         budget: how many files may be kept open.
+        environ: the environment, in which Kubernetes names the API server.
+
+    Raises:
+        ConfigError: the API server is to be asked, and is not named.
     """
     doubts = Doubts(INFO.name)
     return KubernetesWorkloads(
         config.path.cgroupfs,
-        _witnesses(config.kubernetes),
+        build_witnesses(config.kubernetes, environ),
         doubts,
         budget=budget,
     )
 
 
-def _witnesses(settings: Kubernetes) -> tuple[Witness, ...]:
+def build_witnesses(
+    settings: Kubernetes, environ: Mapping[str, str]
+) -> tuple[Witness, ...]:
+    """Return who tells what pods are called, the most trustworthy first.
+
+    Raises:
+        ConfigError: the API server is to be asked, and is not named.
+    """
+    way = settings.names
     witnesses: list[Witness] = []
-    if settings.names in {"auto", "logs"}:
+    api = api_address(settings, environ)
+    if way == "api" and api is None:
+        msg = (
+            "kubernetes.names: api needs KUBERNETES_SERVICE_HOST in the environment, "
+            "as every pod has it"
+        )
+        raise ConfigError(msg)
+    if api is not None and way in {"auto", "api"}:
+        node = node_name(settings, environ)
+        witnesses.append(ApiNames(ClusterServer(api), node, settings.info_labels))
+    kubelet = kubelet_address(settings)
+    if kubelet is not None and way in {"auto", "kubelet"}:
+        witnesses.append(KubeletNames(ClusterServer(kubelet), settings.info_labels))
+    if way in {"auto", "logs"}:
         witnesses.append(LogNames(settings.log_dir))
     return tuple(witnesses)
+
+
+def node_name(settings: Kubernetes, environ: Mapping[str, str]) -> str:
+    """Return the name of this node in the cluster."""
+    return settings.node_name or environ.get("NODE_NAME") or socket.gethostname()
+
+
+def api_address(
+    settings: Kubernetes, environ: Mapping[str, str]
+) -> ServerAddress | None:
+    """Return where the API server is, as Kubernetes tells every pod."""
+    host = environ.get("KUBERNETES_SERVICE_HOST", "")
+    port = environ.get("KUBERNETES_SERVICE_PORT", str(_HTTPS_PORT))
+    if not host or not port.isdecimal():
+        return None
+    account = settings.service_account_dir
+    return ServerAddress(host, int(port), account / "ca.crt", account / "token")
+
+
+def kubelet_address(settings: Kubernetes) -> ServerAddress | None:
+    """Return where the kubelet is, if it is to be asked."""
+    if settings.kubelet_url is None:
+        return None
+    address = settings.kubelet_url.removeprefix("https://")
+    has_port = ":" in address and not address.endswith("]")
+    host, port = parse_address(address if has_port else f"{address}:{_HTTPS_PORT}")
+    account = settings.service_account_dir
+    return ServerAddress(
+        host,
+        port,
+        settings.kubelet_ca_file or account / "ca.crt",
+        settings.kubelet_token_file or account / "token",
+    )

@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -6,10 +7,20 @@ from pathlib import Path
 import pytest
 
 from exporter.bootstrap import build_sources
+from exporter.bootstrap_kubernetes import (
+    api_address,
+    build_witnesses,
+    kubelet_address,
+    node_name,
+)
 from exporter.config import Config, Gpu, Kubernetes, Paths, Power, State
-from exporter.core.errors import SourceAbsentError
+from exporter.core.errors import ConfigError, SourceAbsentError
 from exporter.core.model import WorkloadLabels
 from exporter.core.ports import WorkloadSource
+from exporter.workloads.kubernetes.api_names import ApiNames
+from exporter.workloads.kubernetes.cluster import ServerAddress
+from exporter.workloads.kubernetes.kubelet_names import KubeletNames
+from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.presence import PodsIfAny
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
 from tests.fakes.cgroups import PlayedSlurm, drop
@@ -139,4 +150,73 @@ def test_both_schedulers_of_a_node_are_read_side_by_side(tmp_path: Path) -> None
     assert (labels["kubernetes"].namespace, labels["kubernetes"].pod) == (
         "team-a",
         "web-0",
+    )
+
+
+def _kinds(settings: Kubernetes, environ: dict[str, str]) -> list[type]:
+    return [type(each) for each in build_witnesses(settings, environ)]
+
+
+_CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
+_KUBELET = "https://127.0.0.1:10250"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "kinds"),
+    [
+        (Kubernetes(), {}, [LogNames]),
+        (Kubernetes(), _CLUSTER, [ApiNames, LogNames]),
+        (
+            Kubernetes(kubelet_url=_KUBELET),
+            _CLUSTER,
+            [ApiNames, KubeletNames, LogNames],
+        ),
+        (Kubernetes(names="kubelet", kubelet_url=_KUBELET), _CLUSTER, [KubeletNames]),
+        (Kubernetes(names="api"), _CLUSTER, [ApiNames]),
+        (Kubernetes(names="logs"), _CLUSTER, [LogNames]),
+        (Kubernetes(names="none"), _CLUSTER, []),
+    ],
+)
+def test_who_tells_names_is_as_configured(
+    settings: Kubernetes, environ: dict[str, str], kinds: list[type]
+) -> None:
+    """By default everybody who can be asked here, the best first."""
+    assert _kinds(settings, environ) == kinds
+
+
+def test_an_api_server_that_must_be_asked_must_be_known() -> None:
+    """Else all pods would silently be nameless."""
+    with pytest.raises(ConfigError, match="KUBERNETES_SERVICE_HOST"):
+        build_witnesses(Kubernetes(names="api"), {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "name"),
+    [
+        (Kubernetes(node_name="a"), {"NODE_NAME": "b"}, "a"),
+        (Kubernetes(), {"NODE_NAME": "b"}, "b"),
+        (Kubernetes(), {}, socket.gethostname()),
+    ],
+)
+def test_the_name_of_the_node_is_told_or_that_of_the_host(
+    settings: Kubernetes, environ: dict[str, str], name: str
+) -> None:
+    """The downward API tells it to a pod, whose own host name is the pod's."""
+    assert node_name(settings, environ) == name
+
+
+def test_addresses_are_those_that_kubernetes_tells() -> None:
+    """With the service account's files, unless others are configured."""
+    account = Path("/run/account")
+    settings = Kubernetes(
+        service_account_dir=account,
+        kubelet_url="https://[::1]",
+        kubelet_ca_file=Path("/etc/kubelet.crt"),
+    )
+
+    assert api_address(settings, _CLUSTER) == ServerAddress(
+        "10.0.0.1", 6443, account / "ca.crt", account / "token"
+    )
+    assert kubelet_address(settings) == ServerAddress(
+        "::1", 443, Path("/etc/kubelet.crt"), account / "token"
     )

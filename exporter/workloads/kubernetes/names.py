@@ -18,12 +18,14 @@ class Witness(Protocol):
     Attributes:
         name: for people.
         knows_all: he knows all of a pod; else its name alone.
-        trouble: why he does not tell, and what helps; "" if he does.
     """
 
     name: str
     knows_all: bool
-    trouble: str
+
+    @property
+    def trouble(self) -> str:
+        """Why he does not tell, and what helps; "" if he does."""
 
     def start(self) -> None:
         """Begin to ask."""
