@@ -123,6 +123,7 @@ class _Daemon:
             level=config.metrics.level,
             interval_s=config.sampling.interval_s,
             archive=plan.archive(config),
+            info_labels=tuple(config.kubernetes.info_labels.values()),
         )
         self._server = WebServer(self._app, sockets, web_config)
         self._local_server = LocalServer(self._publisher, config.state.run_dir)

@@ -31,6 +31,12 @@ from tests.fakes.waiting import wait_until
 _GENEROUS_S = 60.0
 
 
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests may themselves run in a pod."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
 def _config(root: Path) -> Config:
     return Config(
         path=Paths(procfs=root / "proc", sysfs=root, cgroupfs=root / "cgroup"),

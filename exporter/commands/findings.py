@@ -48,7 +48,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        area: "source", "energy", "carbon", "state" or "web".
+        area: "source", "energy", "pods", "carbon", "state" or "web".
         subject: what was looked at.
         verdict: "problem" if an operator has to act; "note" if they may.
         text: what was found, with the remedy.
@@ -73,6 +73,7 @@ def look(config: Config) -> tuple[Finding, ...]:
     return (
         *_source_findings(config, sample),
         *_energy_findings(sample),
+        *_pods_findings(config, sample),
         *_carbon_findings(config.carbon, sampler.intensity),
         _directory_finding("run directory", "state.run_dir", config.state.run_dir),
         _directory_finding("state directory", "state.dir", config.state.dir),
@@ -156,6 +157,16 @@ def _component_finding(component: Component, infos: list[SourceInfo]) -> Finding
         text = "neither measured nor estimated; see the sources above"
         return Finding("energy", component, "problem", text)
     return Finding("energy", component, "note", "not measured")
+
+
+def _pods_findings(config: Config, sample: Sample) -> tuple[Finding, ...]:
+    is_here = any(each.scheduler == "kubernetes" for each in sample.workloads)
+    if not is_here:
+        return ()
+    # Most nodes have none.
+    from exporter.commands.pods_findings import look_at_pods  # noqa: PLC0415 - above
+
+    return look_at_pods(config)
 
 
 def _carbon_findings(carbon: Carbon, source: IntensitySource) -> list[Finding]:

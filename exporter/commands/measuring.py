@@ -80,6 +80,8 @@ def beside_daemon(config: Config) -> Config:
     nvml = config.power.nvml and not is_nvml_released(config)
     return replace(
         config,
+        # Nobody is told what they are called, so nobody is asked either.
+        kubernetes=replace(config.kubernetes, names="none"),
         power=replace(config.power, nvml=nvml),
         state=replace(config.state, run_dir=config.state.run_dir / "unused"),
     )

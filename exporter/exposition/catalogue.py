@@ -10,6 +10,8 @@ The labels of a counter never change during its life; what may change lives in a
 gauge or in an info metric of its own.
 """
 
+from dataclasses import replace
+
 from exporter.exposition.metric import Metric, counter, gauge, info
 
 # What tells one job's series from another's; empty where the scheduler has no
@@ -30,6 +32,7 @@ JOB_INFO_LABELS = (
     "array_task_id",
     "workload_kind",
     "workload_name",
+    "containers",
     "queue",
     "node_list",
 )
@@ -226,7 +229,8 @@ JOB_PROGRESS = gauge(
 JOB_INFO = info(
     "jouled_job_info",
     (*JOB_LABELS, *JOB_INFO_LABELS),
-    "Further facts of a job; its value is always 1.",
+    "Further facts of a job; its value is always 1. A site adds labels of pods by "
+    "kubernetes.pod_labels.",
     "job",
 )
 TENANT_ENERGY = counter(
@@ -412,3 +416,8 @@ CATALOGUE: tuple[Metric, ...] = (
     JOBS_DROPPED,
     BUILD_INFO,
 )
+
+
+def job_info_with(labels: tuple[str, ...]) -> Metric:
+    """Return ``JOB_INFO`` with further labels, which a site has chosen."""
+    return replace(JOB_INFO, labels=(*JOB_INFO.labels, *labels)) if labels else JOB_INFO

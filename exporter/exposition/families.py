@@ -32,7 +32,12 @@ class Build(NamedTuple):
     python: str
 
 
-def families(snapshot: Snapshot, build: Build, level: Level) -> list[Family]:
+def families(
+    snapshot: Snapshot,
+    build: Build,
+    level: Level,
+    job_info: Metric = catalogue.JOB_INFO,
+) -> list[Family]:
     """List every metric of a level with its samples.
 
     Args:
@@ -40,6 +45,7 @@ def families(snapshot: Snapshot, build: Build, level: Level) -> list[Family]:
         build: version of the daemon and of Python.
         level: how far the export goes: the node alone, its tenants too, or
             every job.
+        job_info: ``JOB_INFO``, maybe with labels of a site's own.
 
     Returns:
         One family per metric of the level, in the order of the catalogue;
@@ -48,7 +54,7 @@ def families(snapshot: Snapshot, build: Build, level: Level) -> list[Family]:
     depth = LEVELS.index(level)
     found = [*_node(snapshot), *_gpus(snapshot)]
     if depth >= LEVELS.index("job"):
-        found += job_families(snapshot)
+        found += job_families(snapshot, job_info)
     if depth >= LEVELS.index("tenant"):
         found += tenant_families(snapshot)
     return [*found, *_carbon(snapshot), *_daemon(snapshot, build)]

@@ -55,6 +55,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
     interval_s: float = 1.0,
     node: str | None = None,
     archive: JobArchive | None = None,
+    info_labels: tuple[str, ...] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> NodeApp:
     """Build the application.
@@ -66,6 +67,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
         interval_s: sampling interval aimed at, s, > 0.
         node: name of the node; ``None``: the machine's own.
         archive: knows the jobs of the past; ``None`` if nobody does.
+        info_labels: labels of ``job_info`` that this site adds.
         clock: CLOCK_MONOTONIC, the clock of ``Snapshot.time_s``, s.
     """
     app = NodeApp(
@@ -78,7 +80,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.scrapes = Scrapes(reader, level, version)
+    app.scrapes = Scrapes(reader, level, version, info_labels)
     app.include_router(
         api_router(
             reader,

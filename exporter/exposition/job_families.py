@@ -12,8 +12,14 @@ from exporter.exposition.family import Family, LabelValues, counted, known
 from exporter.exposition.metric import Metric
 
 
-def job_families(snapshot: Snapshot) -> list[Family]:
-    """List every metric of jobs; of jobs with the same labels the last one is told."""
+def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
+    """List every metric of jobs; of jobs with the same labels the last one is told.
+
+    Args:
+        snapshot: the node after one tick.
+        job_info: ``JOB_INFO``, maybe with labels of a site's own.
+    """
+    told = job_info.labels[len(catalogue.JOB_LABELS) :]
     jobs = _newest_by_labels(snapshot.jobs).items()
 
     def gauge(metric: Metric, read: Callable[[JobTotals], float | None]) -> Family:
@@ -67,14 +73,10 @@ def job_families(snapshot: Snapshot) -> list[Family]:
         gauge(catalogue.JOB_PROJECTED_EMISSIONS, lambda job: job.projected_emissions_g),
         gauge(catalogue.JOB_PROGRESS, lambda job: job.progress),
         Family(
-            catalogue.JOB_INFO,
+            job_info,
             [
                 (
-                    labels
-                    + tuple(
-                        job.labels.info.get(name, "")
-                        for name in catalogue.JOB_INFO_LABELS
-                    ),
+                    labels + tuple([job.labels.info.get(name, "") for name in told]),
                     1.0,
                     None,
                 )

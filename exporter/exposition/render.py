@@ -95,6 +95,9 @@ class Renderer:
         with_created = form == "openmetrics"
         for metric, samples in found:
             known = self._metrics[metric.name]
+            if known.metric is not metric:
+                # A site may have added labels of its own.
+                known = self._metrics[metric.name] = _MetricLines(metric)
             prefixes = known.prefixes
             if samples:
                 out.append(known.headers[form])

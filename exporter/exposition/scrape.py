@@ -8,6 +8,7 @@ import platform
 from typing import NamedTuple
 
 from exporter.core.snapshot import Snapshot, SnapshotReader
+from exporter.exposition.catalogue import job_info_with
 from exporter.exposition.families import Build, families
 from exporter.exposition.metric import Level
 from exporter.exposition.process_metrics import ProcessMetrics, gzipped
@@ -26,11 +27,19 @@ class Scrapes:
         reader: where the last snapshot is.
         level: how far the export goes.
         version: version of the daemon.
+        info_labels: labels of ``job_info`` that this site adds.
     """
 
-    def __init__(self, reader: SnapshotReader, level: Level, version: str) -> None:
+    def __init__(
+        self,
+        reader: SnapshotReader,
+        level: Level,
+        version: str,
+        info_labels: tuple[str, ...] = (),
+    ) -> None:
         self._reader = reader
         self._level = level
+        self._job_info = job_info_with(info_labels)
         self._build = Build(version, platform.python_version())
         self._renderer = Renderer()
         self._process = ProcessMetrics()
@@ -72,7 +81,7 @@ class Scrapes:
         return body
 
     def _rendered(self, snapshot: Snapshot, form: Format) -> bytes:
-        found = families(snapshot, self._build, self._level)
+        found = families(snapshot, self._build, self._level, self._job_info)
         # A label with half a character in it must not cost the whole scrape.
         ours = self._renderer.render(found, form).encode("utf-8", "replace")
         return ours + self._process.text(form)

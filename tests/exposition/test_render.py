@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from exporter.core.model import WorkloadId, WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
-from exporter.exposition.catalogue import JOB_LABELS
+from exporter.exposition.catalogue import JOB_LABELS, job_info_with
 from exporter.exposition.families import Build, families
 from exporter.exposition.family import Family
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
@@ -132,6 +132,38 @@ def test_any_label_is_escaped_as_prometheus_client_does(
 ) -> None:
     """Users choose the names of their jobs."""
     assert_same(Renderer(), with_labels(labels), form)
+
+
+@both_formats
+def test_labels_that_a_site_adds_are_written_as_prometheus_client_does(
+    form: Format,
+) -> None:
+    """They are there from the first scrape to the last, on jobs without them too."""
+    renderer = Renderer()
+    job_info = job_info_with(("label_team", "label_app"))
+    labelled = with_labels(WorkloadLabels("1", info={"label_team": 'a"\n'}))
+
+    for snapshot in (labelled, rich_snapshot(), labelled):
+        found = families(snapshot, BUILD, "job", job_info)
+        text = renderer.render(found, form)
+
+        assert text == reference(found, form)
+        assert 'label_team="' in text
+        assert 'label_app=""' in text
+
+
+def test_a_pod_cannot_forge_a_series_by_its_name() -> None:
+    """What a name holds is text, and stays within its quotes."""
+    name = '"} 1\njouled_fake 2'
+    labels = WorkloadLabels("1", pod=name, namespace=name, info={"name": name})
+
+    text = Renderer().render(families(with_labels(labels), BUILD, "job"), "text")
+
+    assert not [line for line in text.splitlines() if line.startswith("jouled_fake")]
+    (info,) = (each for each in parse_text(text) if each.name == "jouled_job_info")
+    (sample,) = info.samples
+    assert (sample.labels["pod"], sample.labels["name"]) == (name, name)
+    assert not [each for each in parse_text(text) if "fake" in each.name]
 
 
 @both_formats

@@ -92,6 +92,18 @@ def test_the_next_tick_is_a_new_scrape(form: Format) -> None:
     assert scrapes.body(form, gzip=True) != first
 
 
+def test_labels_that_a_site_adds_are_scraped() -> None:
+    """As configured for the whole life of the daemon."""
+    reader = FakeReader(rich_snapshot())
+
+    body = Scrapes(reader, "job", "1.2.3", ("label_team",)).body("text", gzip=False)
+
+    assert body is not None
+    info = [line for line in body.splitlines() if line.startswith(b"jouled_job_info{")]
+    assert info
+    assert all(b'label_team=""' in line for line in info)
+
+
 def test_before_the_first_tick_there_is_nothing() -> None:
     """An empty scrape would look like a node without energy."""
     assert Scrapes(FakeReader(), "job", "1.2.3").body("text", gzip=False) is None
