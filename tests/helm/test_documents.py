@@ -71,7 +71,7 @@ def test_documents_speak_of_values_that_there_are() -> None:
         name
         for page in DOCUMENTS
         for name in re.findall(
-            r"(?:--set |`)([a-z]\w+(?:\.(?!yml\b)\w+)+)=?", page.read_text()
+            r"(?:--set |`)([a-z]\w+(?:\.(?!(?:yml|md)\b)\w+)+)=?", page.read_text()
         )
         if name.partition(".")[0] in tops
     }

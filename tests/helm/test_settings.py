@@ -1,9 +1,13 @@
 import json
+import re
 from pathlib import Path
 
+import yaml
+
 from exporter.config.settings import SETTINGS
+from scripts.chart import SET_BY_THE_CHART
 from tests.fakes.chart import HUB, Chart, Rendered, merged, of_path, variables
-from tests.fakes.command_line import jouled
+from tests.fakes.command_line import REPOSITORY, jouled
 
 # What the container has and this machine has not.
 ELSEWHERE = {"JOULED_CONFIG_FILE", "JOULED_WEB__CONFIG_FILE"}
@@ -106,3 +110,21 @@ def test_the_daemons_ask_the_hub_that_comes_with_them(chart: Chart) -> None:
     assert hub_url() is None
     assert hub_url(zone="DE", intensity=40) is None
     assert hub_url(zone="DE", hub_url="https://hub.example.org") is None
+
+
+def test_all_that_the_manual_of_the_hub_shows_can_be_a_value(chart: Chart) -> None:
+    """A schema that lags behind keeps people from what the hub can do."""
+    manual = (REPOSITORY / "docs" / "hub.md").read_text()
+    examples = [
+        yaml.safe_load(text)
+        for text in re.findall(
+            r"^```yaml\n(zones:.*?)^```", manual, re.DOTALL | re.MULTILINE
+        )
+    ]
+
+    assert examples
+    for example in examples:
+        for section in SET_BY_THE_CHART:
+            example.pop(section, None)
+        done = chart.template(of_path("hub", {"enabled": True, "config": example}))
+        assert done.returncode == 0, done.stderr
