@@ -1,7 +1,7 @@
 """The immutable result of a tick: all that a scrape, the page and the API read.
 
-Jobs are named tuples, because there may be hundreds of them every tick and a
-frozen dataclass takes several times as long to build.
+Jobs and tenants are named tuples, because there may be hundreds of them every tick
+and a frozen dataclass takes several times as long to build.
 
 Counters here are totals since boot and never fall. A gauge that is ``None`` is
 not known and is not exported.
@@ -114,8 +114,7 @@ class JobTotals(NamedTuple):
     embodied_g: Grams | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TenantTotals:
+class TenantTotals(NamedTuple):
     """What one user of one tenant used on this node; outlives the jobs.
 
     ``market_g`` and ``embodied_g`` are ``None`` if they are not counted.

@@ -133,7 +133,7 @@ def _with_what_is_beside(
     for tenant in snapshot.tenants:
         key = (tenant.scheduler, tenant.tenant, tenant.user)
         market_g, embodied_g = of(ledger.tenants[key])
-        tenants.append(replace(tenant, market_g=market_g, embodied_g=embodied_g))
+        tenants.append(tenant._replace(market_g=market_g, embodied_g=embodied_g))
     market_g, embodied_g = of(ledger)
     return replace(
         snapshot,
