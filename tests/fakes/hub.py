@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporter.carbon.last_good import LastGood
 from exporter.core.units import Seconds
+from exporter.hub.budgets.status import NOTHING_STANDS
 from exporter.hub.config import ZonePlan
 from exporter.hub.desk import Desk
 from exporter.hub.http import HubApp, create_app
@@ -25,12 +26,18 @@ class HubWorld:
     Args:
         folder: where the last good values are kept.
         zones: each with its providers, in order of preference.
+
+    Attributes:
+        standing: how the budgets stand.
     """
 
     def __init__(self, folder: Path, **zones: tuple[FakeProvider, ...]) -> None:
         self.time = FakeTime(NOW, _NEVER_S)
         self._store = LastGood(folder)
-        self.desk = Desk(self._build(None, zones), self.time.clocks)
+        self.standing = NOTHING_STANDS
+        self.desk = Desk(
+            self._build(None, zones), self.time.clocks, lambda: self.standing
+        )
         self.app: HubApp = create_app(self.desk, version="1.2.3")
         self.asker = Asker(self.app)
 

@@ -27,8 +27,12 @@ function scaled(value, units) {
   return [(Number.isInteger(number) ? plain : aligned).format(number), unit];
 }
 
+const JOULES_PER_KWH = 3.6e6;
+const JOULES_PER_WH = JOULES_PER_KWH / 1e3;
 const joined = (pair) => (pair === null ? UNKNOWN : pair.join(" "));
 const grams = (g) => joined(g === 0 ? ["0", "g"] : scaled(g, [[1e-3, "mg"], [1, "g"], [1e3, "kg"], [1e6, "t"]]));
+const energy = (j) => joined(scaled(j, [
+  [1, "J"], [1e3, "kJ"], [JOULES_PER_WH, "Wh"], [JOULES_PER_KWH, "kWh"], [JOULES_PER_KWH * 1e3, "MWh"]]));
 function percent(ratio) {
   if (ratio === null) return UNKNOWN;
   return ratio > 0 && ratio < 0.005 ? "< 1 %" : `${whole.format(ratio * 100)} %`;

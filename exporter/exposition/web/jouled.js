@@ -3,7 +3,6 @@
 
 const EVERY_MS = 3000;
 const WINDOW_S = 600;
-const JOULES_PER_KWH = 3.6e6;
 const PARTS = ["cpu", "dram", "gpu", "platform"];
 const NAMES = {
   cpu: "CPU", dram: "Memory", gpu: "GPU", platform: "Platform", node: "Node", workloads: "Jobs",
@@ -12,9 +11,6 @@ const NOT_A_FAULT = new Set(["", "absent"]);
 
 const wattParts = (w) => scaled(w, [[1, "W"], [1e3, "kW"], [1e6, "MW"]]);
 const watts = (w) => joined(wattParts(w));
-const JOULES_PER_WH = JOULES_PER_KWH / 1e3;
-const energy = (j) => joined(scaled(j, [
-  [1, "J"], [1e3, "kJ"], [JOULES_PER_WH, "Wh"], [JOULES_PER_KWH, "kWh"], [JOULES_PER_KWH * 1e3, "MWh"]]));
 const gib = (b) => plain.format(b / 2 ** 30);
 
 // --- sections ----------------------------------------------------------------

@@ -152,6 +152,53 @@ function readout(svg, points, x, base) {
   return `${hours(found.from)} to ${hours(found.to)}: ${plain.format(found.value)} g per kWh expected`;
 }
 
+// --- budgets ---------------------------------------------------------------------
+
+function amount(value, unit) {
+  if (value === null) return UNKNOWN;
+  if (unit === "grams") return grams(value);
+  if (unit === "joules") return energy(value);
+  return `${whole.format(value)} ${unit}`;
+}
+
+const date = (unixS) => new Date(unixS * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+
+function makeBudget() {
+  const item = document.createElement("li");
+  const row = add(item, "div", "row");
+  add(row, "span", "name");
+  add(row, "span", "team");
+  add(row, "span", "value");
+  add(add(item, "div", "track"), "div", "fill");
+  add(item, "p", "more");
+  return item;
+}
+
+function drawBudgets(answer) {
+  const budgets = answer.budgets;
+  $("budgets-part").hidden = budgets.length === 0;
+  keyed($("budgets"), budgets, (budget) => budget.name, makeBudget, (item, budget) => {
+    const over = budget.spent_ratio !== null && budget.spent_ratio > 1;
+    const soon = budget.projected_ratio !== null && budget.projected_ratio > 1;
+    item.dataset.over = String(over || soon);
+    setText(item.querySelector(".name"), budget.name);
+    setText(item.querySelector(".team"), budget.team);
+    setTag(item.querySelector(".row"), over ? "overspent" : soon ? "will be overspent" : "");
+    setText(item.querySelector(".value"), percent(budget.spent_ratio));
+    item.querySelector(".fill").style.width = `${Math.min(1, budget.spent_ratio ?? 0) * 100}%`;
+    const more = [`${amount(budget.spent, budget.unit)} of ${amount(budget.amount, budget.unit)}`];
+    if (budget.projected_ratio !== null) more.push(`${percent(budget.projected_ratio)} expected`);
+    // Of a rolling period the end is always now.
+    const ends = budget.period_end_unix_s;
+    more.push(ends !== null && ends > answer.unix_s ? `${budget.period} until ${date(ends)}` : `per ${budget.period}`);
+    if (budget.spent !== null) more.push(`${percent(budget.data_quality)} on live and complete data`);
+    setText(item.querySelector(".more"), more.join(" · "));
+  });
+  const note = answer.error ? `Prometheus cannot be read: ${answer.error}`
+    : answer.catching_up ? "The past of some budgets is still being read." : "";
+  showEmpty("budgets-note", note);
+}
+
 // --- providers -------------------------------------------------------------------
 
 function makeProvider() {
@@ -204,8 +251,10 @@ function redraw() {
 async function update() {
   clearTimeout(timer);
   try {
-    last = await ask("api/v1/hub");
+    const [hub, budgets] = await Promise.all([ask("api/v1/hub"), ask("api/v1/budgets")]);
+    last = hub;
     drawZones();
+    drawBudgets(budgets);
     drawProviders(last);
     $("refused").hidden = !last.reload_refused;
     document.title = `${last.zones.map((answer) => `${answer.zone} ${plain.format(answer.intensity_g_per_kwh)}`).join(" · ")} · jouled hub`;
