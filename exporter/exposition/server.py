@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG = 128
+# Whoever comes to a full queue comes again after seconds; it costs nothing.
+_BACKLOG = 1024
 _HIGHEST_PORT = 65535
 _PAUSE_S = 1.0
 _USUAL_LIMITS = Limits()
