@@ -11,7 +11,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from exporter.commands import budgets, check, gpu, hub, jobs, metrics, run, sample
+from exporter.commands import (
+    budgets,
+    check,
+    gpu,
+    hub,
+    intensity,
+    jobs,
+    metrics,
+    run,
+    sample,
+)
 from exporter.config import SETTINGS, hint
 from exporter.core.errors import ConfigError
 
@@ -24,6 +34,7 @@ examples:
   jouled check                   what can be measured on this machine, and why not
   jouled sample --seconds 10     where the energy of the next 10 seconds goes
   jouled jobs --since 7d         what the jobs of the last week used
+  jouled intensity --zone DE     how clean the grid is, and when it will be cleaner
   jouled run --carbon.zone DE    serve metrics on port 9878
   jouled run --config.file /etc/jouled.yml
   jouled run --help              every setting, with its default
@@ -126,6 +137,6 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(run=None)
     subparsers = parser.add_subparsers(title="sub-commands", metavar="SUB-COMMAND")
-    for command in (run, hub, check, sample, jobs, budgets, metrics, gpu):
+    for command in (run, hub, check, sample, intensity, jobs, budgets, metrics, gpu):
         command.add_parser(subparsers)
     return parser

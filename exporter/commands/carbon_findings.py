@@ -1,11 +1,9 @@
 """Asks once where carbon intensity comes from, and says what came of it."""
 
-import asyncio
 import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from exporter.carbon.configured import LiveSource, live_source
 from exporter.carbon.errors import (
     CredentialsError,
     ImplausibleError,
@@ -15,6 +13,7 @@ from exporter.carbon.errors import (
     UnavailableError,
 )
 from exporter.carbon.feed import OK, STALE, FeedStatus
+from exporter.commands.carbon_once import ask_once
 from exporter.commands.findings import Finding
 from exporter.config import Carbon
 from exporter.core.model import Intensity
@@ -67,16 +66,9 @@ def look_at_live(carbon: Carbon, kept: IntensitySource) -> Look:
     Raises:
         ConfigError: the settings cannot be used.
     """
-    source = live_source(carbon, None, before=kept)
-    asyncio.run(_ask(source))
+    chain, status = ask_once(carbon, kept)
     unix_s = Seconds(time.time())
-    status = next(one for one in source.poller.statuses if not one.is_forecast)
-    return Look(_finding(carbon, status), source.chain.current(unix_s))
-
-
-async def _ask(source: LiveSource) -> None:
-    async with source.open_web() as web:
-        await source.poller.ask_who_is_due(web)
+    return Look(_finding(carbon, status), chain.current(unix_s))
 
 
 def _finding(carbon: Carbon, status: FeedStatus) -> Finding:
