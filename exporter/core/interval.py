@@ -99,6 +99,9 @@ class UsageTracker:
             holds=presence.holds(current.values()),
             # A source that fails and was never read hides holds as well.
             holds_known=max(silent, failing) <= held,
+            unknown_gpus=frozenset[str]().union(
+                *(reading.unknown_gpus for reading in sample.workloads)
+            ),
         )
 
     def _node_window(self, node: NodeUsage | None) -> NodeWindow | None:

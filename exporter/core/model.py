@@ -278,12 +278,14 @@ class WorkloadsReading:
         usages: one per workload.
         groups: the cgroups above them.
         missed: what somebody else counted while nobody read, oldest first.
+        unknown_gpus: names of GPUs that a workload may hold without anybody knowing.
     """
 
     scheduler: str
     usages: tuple[WorkloadUsage, ...]
     groups: tuple[WorkloadGroup, ...] = ()
     missed: "tuple[MissedReading, ...]" = ()
+    unknown_gpus: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

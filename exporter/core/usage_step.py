@@ -33,6 +33,7 @@ class UsageStep:
         complete: every scheduler could be read.
         holds: per GPU that somebody holds.
         holds_known: nobody else can be holding a GPU.
+        unknown_gpus: GPUs of which that is not so, all the same.
     """
 
     elapsed_s: Seconds
@@ -47,6 +48,7 @@ class UsageStep:
     complete: bool
     holds: Mapping[str, HoldWindow]
     holds_known: bool
+    unknown_gpus: frozenset[str]
 
     def window(self, waited_s: float) -> UsageWindow:
         """Return this tick's part of a window that began before it.

@@ -264,7 +264,11 @@ class Booking:
         if not self._step.holds_known:
             return None
         elapsed_s = self._step.elapsed_s
-        now = self._step.holds.get(name) or HoldWindow(elapsed_s, 0.0, {})
+        now = self._step.holds.get(name)
+        if now is None:
+            if name in self._step.unknown_gpus:
+                return None
+            now = HoldWindow(elapsed_s, 0.0, {})
         waiting = self._state.holds.get(name)
         if waiting is None:
             return now

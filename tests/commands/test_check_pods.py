@@ -8,6 +8,7 @@ from exporter.commands.findings import Finding, look
 from exporter.config import Carbon, Config, Kubernetes, Paths, Power, State, Web
 from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.kubelet import played_kubelet
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.pod_cgroups import PlayedPods
 
@@ -68,9 +69,12 @@ def test_whoever_tells_names_is_asked_once(
     (tmp_path / "pods" / "team-a_one_u1").mkdir(parents=True)
     url = f"https://127.0.0.1:{cluster.port}"
 
-    found = _look(tmp_path, kubelet_url=url)
+    with played_kubelet(tmp_path) as kubelet:
+        kubelet.give("team-a", "one", "nvidia.com/gpu", "GPU-1")
+        found = _look(tmp_path, kubelet_url=url)
 
     assert {each.verdict for each in found.values()} == {"ok"}
+    assert found["GPUs"].text.endswith("tells of 1 pods that hold GPUs")
     assert found["API server"].text == f"{url} tells of 2 pods of node node-1"
     assert found["kubelet"].text == f"{url} tells of 2 pods"
     assert found["directories of logs"].text.endswith("tells of 1 pods")
@@ -133,6 +137,7 @@ def test_names_that_nobody_tells_are_a_problem(tmp_path: Path) -> None:
     """Pods would be told by UID, and their tenants not at all."""
     found = _look(tmp_path, names="logs")
 
+    assert found["GPUs"].verdict == "note"
     assert found["directories of logs"].verdict == "note"
     assert found["names"].verdict == "problem"
 

@@ -27,7 +27,7 @@ def said(word: str) -> list[str]:
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> ImageBuild:
     """Return the image, built step by step."""
-    pins = REPOSITORY / "requirements" / "run.txt"
+    pins = REPOSITORY / "requirements" / "kubernetes.txt"
     directory = tmp_path_factory.mktemp("wheels")
     done = subprocess.run(
         [

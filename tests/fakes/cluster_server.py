@@ -124,7 +124,7 @@ class PlayedCluster:
 
     def client(self) -> ClusterServer:
         """Return somebody who asks it."""
-        return ClusterServer(self.address)
+        return ClusterServer(self.address, connect_s=_LONGEST_S)
 
     def put(self, item: Item) -> None:
         """Make or change a pod."""

@@ -6,13 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.core.model import WorkloadsReading, WorkloadUsage
+from exporter.core.units import Seconds
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify
+from exporter.workloads.kubernetes.allocations import Allocations, wanted_resources
+from exporter.workloads.kubernetes.cluster import ClusterServer
 from exporter.workloads.kubernetes.facts import PodFacts
+from exporter.workloads.kubernetes.gpus import PodGpus
 from exporter.workloads.kubernetes.names import Witness
+from exporter.workloads.kubernetes.pod_resources import PodResources
+from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
+from exporter.workloads.kubernetes.worker import Worker
 from tests.fakes.clock import Clock
+from tests.fakes.inventory import FakeInventory
+from tests.fakes.kubelet import PlayedKubelet
 from tests.fakes.pod_cgroups import Driver, PlayedPods, Version, uid_of
 
 # Generous: it is there so that a hang fails, on however slow a machine.
@@ -61,12 +70,22 @@ class ToldNames:
         self.is_closed = True
 
 
+class NoThread(Worker):
+    """A thread that a test plays, by taking its steps."""
+
+    def start(self) -> None:
+        """Do nothing."""
+
+
 class PodNode:
     """A node and the source that reads it.
 
     Attributes:
         clock: what both live by.
         pods: its cgroups.
+        procfs: its processes.
+        inventory: its GPUs.
+        allocations: what its kubelet told of them; ``None`` without a kubelet.
         source: the reader.
     """
 
@@ -80,13 +99,34 @@ class PodNode:
         witnesses: tuple[Witness, ...] = (),
         budget: FileBudget | None = None,
         open_inotify: Callable[[], Inotify] = Inotify,
+        inventory: FakeInventory | None = None,
+        kubelet: PlayedKubelet | None = None,
+        api: ClusterServer | None = None,
     ) -> None:
         self.clock = Clock(1000.0)
+        self.procfs = root / "proc"
+        self.inventory = inventory or FakeInventory()
+        self.allocations: Allocations | None = None
+        doubts = Doubts("kubernetes")
+        gpus = None
+        if kubelet is not None:
+            is_wanted = wanted_resources(
+                ("nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-*")
+            )
+            self.allocations = Allocations(
+                PodResources(kubelet.socket, is_wanted, Seconds(LONGEST_S)),
+                ResourceSlices(api, "node-1", chance=lambda: 1.0, monotonic=self.clock),
+                self.inventory,
+                self.clock,
+                NoThread,
+            )
+            gpus = PodGpus(self.inventory, self.allocations, self.procfs, doubts)
         self.pods = PlayedPods(root / "cgroup", self.clock, version, driver, nest=nest)
         self.source = KubernetesWorkloads(
             self.pods.cgroupfs,
             witnesses,
-            Doubts("kubernetes"),
+            doubts,
+            gpus=gpus,
             node_cpus=8,
             monotonic=self.clock,
             # That of the file system, on which the played files are dated.
@@ -94,6 +134,11 @@ class PodNode:
             budget=budget,
             open_inotify=open_inotify,
         )
+
+    def ask_kubelet(self) -> float:
+        """Let the thread that asks for GPUs take a step."""
+        assert self.allocations is not None
+        return self.allocations.step()
 
     def tick(self, elapsed_s: float = 1.0) -> WorkloadsReading:
         """Let time pass and read once."""

@@ -64,10 +64,12 @@ class ClusterServer:
 
     Args:
         address: where it is.
+        connect_s: how long it may take until there is a connection, s.
     """
 
-    def __init__(self, address: ServerAddress) -> None:
+    def __init__(self, address: ServerAddress, connect_s: float = CONNECT_S) -> None:
         self.address = address
+        self._connect_s = connect_s
         self._socket: socket.socket | None = None
         self._is_interrupted = False
 
@@ -89,7 +91,10 @@ class ClusterServer:
         address = self.address
         target = f"{path}?{urlencode(query)}" if query else path
         connection = http.client.HTTPSConnection(
-            address.host, address.port, timeout=CONNECT_S, context=self._context()
+            address.host,
+            address.port,
+            timeout=self._connect_s,
+            context=self._context(),
         )
         end_s = time.monotonic() + total_s
         try:

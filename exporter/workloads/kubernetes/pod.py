@@ -167,6 +167,12 @@ class Pod:
         return now_s - self._first_seen_s
 
     @property
+    def start_unix_s(self) -> float:
+        """When it started, on the wall clock, as far as anybody knows."""
+        told = None if self.facts is None else self.facts.start_unix_s
+        return told or self._began_unix_s
+
+    @property
     def is_nameless(self) -> bool:
         """Somebody may know more of it than is known here."""
         return self.facts is None or not self.facts.is_whole
@@ -249,10 +255,7 @@ class Pod:
         """Return what it has used and holds; the same object if nothing changed."""
         usage = self._usage
         if usage is None or usage.cpu_s != self.cpu_s:
-            facts = self.facts
-            start_s, limit_s = self._began_unix_s, None
-            if facts is not None:
-                start_s, limit_s = facts.start_unix_s or start_s, facts.time_limit_s
+            limit_s = None if self.facts is None else self.facts.time_limit_s
             cpus, memory = self._reserved
             usage = self._usage = WorkloadUsage(
                 self.workload,
@@ -262,7 +265,7 @@ class Pod:
                 memory,
                 self.holds,
                 self.labels,
-                Seconds(start_s),
+                Seconds(self.start_unix_s),
                 None if limit_s is None else Seconds(limit_s),
             )
         self._was_told = self.labels is not None

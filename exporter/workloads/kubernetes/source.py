@@ -29,8 +29,9 @@ from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget, find_tre
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify
 from exporter.workloads.kubernetes import INFO, SCHEDULER
+from exporter.workloads.kubernetes.gpus import NO_GPUS, PodGpus
 from exporter.workloads.kubernetes.names import PodNames, Witness
-from exporter.workloads.kubernetes.pod import NodeSize
+from exporter.workloads.kubernetes.pod import NodeSize, Pod
 from exporter.workloads.kubernetes.registry import PodRegistry
 from exporter.workloads.kubernetes.reservation import weight_of
 from exporter.workloads.kubernetes.tree import Holder, scan
@@ -52,6 +53,7 @@ class KubernetesWorkloads:
         cgroupfs: mount point of the cgroup file system.
         witnesses: who tells what pods are called, the most trustworthy first.
         doubts: what is doubtful; shown as this source's.
+        gpus: knows who holds which GPU; ``None``: nobody asks.
         node_cpus: CPUs of the node.
         monotonic: CLOCK_MONOTONIC, s.
         unix_time: the wall clock, s.
@@ -65,6 +67,7 @@ class KubernetesWorkloads:
         witnesses: tuple[Witness, ...] = (),
         doubts: Doubts | None = None,
         *,
+        gpus: PodGpus | None = None,
         node_cpus: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
@@ -74,6 +77,7 @@ class KubernetesWorkloads:
         self._cgroupfs = cgroupfs
         self._doubts = doubts or Doubts(INFO.name)
         self._names = PodNames(witnesses, self._doubts)
+        self._gpus = gpus
         self._node = NodeSize(node_cpus or os.cpu_count() or 1)
         self._monotonic = monotonic
         self._unix_time = unix_time
@@ -83,6 +87,7 @@ class KubernetesWorkloads:
         self._pods = PodRegistry(self._budget)
         self._trees = CgroupTrees()
         self._is_here = False
+        self._is_settled = True
         self._watched: tuple[Holder, ...] = ()
         self._next_look_s = 0.0
 
@@ -121,15 +126,19 @@ class KubernetesWorkloads:
         for pod in self._pods:
             pod.count()
         group_s = self._remainder.cpu_s() if self._remainder.is_counted else None
-        for pod in [pod for pod in self._pods if pod.is_done]:
+        done = [pod for pod in self._pods if pod.is_done]
+        for pod in done:
             self._pods.let_go(pod)
         self._learn(now_s)
+        self._assign_gpus(done, now_s)
         return self._report(now_s, group_s)
 
     def close(self) -> None:
         """Close all files and end all threads."""
         self._watcher.close()
         self._names.close()
+        if self._gpus is not None:
+            self._gpus.close()
         self._remainder.close()
         for pod in self._pods:
             pod.leave()
@@ -195,7 +204,17 @@ class KubernetesWorkloads:
             pod.facts = self._names.find(pod.uid) or pod.facts
             pod.derive(self._node)
         news.clear()
+        self._is_settled = False
         self._names.want(frozenset(pod.uid for pod in self._pods if pod.is_nameless))
+
+    def _assign_gpus(self, done: list[Pod], now_s: float) -> None:
+        if self._gpus is None:
+            return
+        for pod in done:
+            self._gpus.forget(pod)
+        has_news = bool(done) or not self._is_settled
+        self._is_settled = True
+        self._gpus.assign(self._pods, now_s, has_news=has_news)
 
     def _report(self, now_s: float, group_s: Seconds | None) -> WorkloadsReading:
         usages: list[WorkloadUsage] = []
@@ -212,4 +231,5 @@ class KubernetesWorkloads:
         groups: tuple[WorkloadGroup, ...] = ()
         if group_s is not None:
             groups = (WorkloadGroup(SCHEDULER, group_s, tuple(members)),)
-        return WorkloadsReading(SCHEDULER, tuple(usages), groups)
+        unknown = NO_GPUS if self._gpus is None else self._gpus.unknown
+        return WorkloadsReading(SCHEDULER, tuple(usages), groups, unknown_gpus=unknown)
