@@ -34,6 +34,15 @@ STORIES = (
         resolved=32,
     ),
     Story(
+        # It is no target any more, and forgotten an hour later.
+        alert="JouledNodeSilent",
+        series={_UP: steps((1, 90), (None, 150))},
+        silent=95,
+        fires=120,
+        told=[Told(NODE, "n1:9878 has told nothing for 10 minutes")],
+        resolved=155,
+    ),
+    Story(
         alert="JouledNotSampling",
         series={_TIME: "0+60x10 600+0x20 1860+60x20"},
         silent=14,
@@ -85,16 +94,16 @@ STORIES = (
     ),
     Story(
         alert="JouledEnergyUnmeasured",
-        series={_UNMEASURED: ramps((0, 60), (6, 60), (0, 80))},
-        silent=65,
+        series={_UNMEASURED: ramps((0, 60), (12, 60), (0, 80))},
+        silent=62,
         fires=120,
         told=[
             Told(
                 {**_PLACE, "component": "gpu"},
-                "6m 0s of the last hour are missing in the gpu energy of n1:9878",
+                "3m 0s of the last 15 minutes are missing in the gpu energy of n1:9878",
             )
         ],
-        resolved=185,
+        resolved=140,
     ),
     Story(
         alert="JouledStateNotWritten",
@@ -123,8 +132,8 @@ STORIES = (
         series={_DROPPED: ramps((0, 60), (1, 60), (0, 80))},
         silent=55,
         fires=120,
-        told=[Told(NODE, "n1:9878 left out 60 jobs in the last hour")],
-        resolved=185,
+        told=[Told(NODE, "n1:9878 left out 15 jobs in 15 minutes")],
+        resolved=140,
     ),
 )
 
