@@ -26,12 +26,14 @@ class Size:
     Attributes:
         nodes: how many.
         tenants: users of tenants, summed over all nodes.
+        users: how many different ones these are.
         jobs: jobs with GPUs, summed over all nodes; each is on one.
         budgets: how many the hub keeps.
     """
 
     nodes: int
     tenants: int
+    users: int
     jobs: int
     budgets: int
 
@@ -119,7 +121,8 @@ def _nodes(size: Size, part: int) -> Part:
         gauges += _gauges_of_a_node(at)
         counters += _counters_of_a_node(at)
         for tenant in range(number, size.tenants, size.nodes):
-            who = f'{at},scheduler="slurm",tenant="t{tenant % 400}",user="u{tenant}"'
+            user = tenant % size.users
+            who = f'{at},scheduler="slurm",tenant="t{user % 100}",user="u{user}"'
             counters += [
                 (f"jouled_tenant_energy_joules_total{{{who}}}", 100.0),
                 (f"jouled_tenant_emissions_grams_total{{{who}}}", 0.01),
