@@ -18,6 +18,7 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.exposition import Scrape
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.nvml import FakeNvml
+from tests.fakes.slurm_cgroups import CGROUPS
 from tests.fakes.slurm_cluster import LONGEST_S, SlurmCluster
 from tests.fakes.waiting import wait_until
 from tests.fakes.work_meter import IDLE_W, WorkMeter
@@ -69,7 +70,18 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let sensors and daemon run."""
+        """Let sensors and daemon run.
+
+        Raises:
+            RuntimeError: another Slurm has jobs here, which the daemon sees as well;
+                they may hold the same GPUs.
+        """
+        ours = f"slurm_{self.cluster.node}"
+        jobs = CGROUPS.glob("cpuacct/slurm*/uid_*/job_*")
+        foreign = [path for path in jobs if path.parent.parent.name != ours]
+        if foreign:
+            msg = f"jobs of another Slurm run on this machine: {foreign}"
+            raise RuntimeError(msg)
         with self.meter.playing():
             try:
                 self.daemon.start()
