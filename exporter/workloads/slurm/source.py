@@ -278,7 +278,9 @@ class SlurmWorkloads:
                 job.settle_labels(
                     now_s, self._users, self._naming, may_search=may_search
                 )
-            if job.cgroups or job.say_farewell():
+            # What nothing counts, as left-over cgroups of a job that has long been
+            # gone, is not in the counter above it either.
+            if job.cpu_s is not None or (not job.cgroups and job.say_farewell()):
                 members.append(job.workload)
             usages.append(job.usage())
         groups: tuple[WorkloadGroup, ...] = ()

@@ -62,6 +62,23 @@ def test_the_last_slice_of_a_job_is_its_own(tmp_path: Path, layout: Layout) -> N
         assert charges.cpu_s["1"] == pytest.approx(3 * (1.0 + 0.9 + 31.0 + 1.0))
 
 
+def test_left_over_cgroups_take_nothing_from_jobs(tmp_path: Path) -> None:
+    """A slurmd that was killed leaves some, in one tree or another."""
+    with slurm_node(tmp_path) as node:
+        charges = Charges(node)
+        stale = node.slurm.cgroupfs / "memory" / "slurm_old" / "uid_9" / "job_9"
+        stale.mkdir(parents=True)
+        job = node.slurm.start_job(1, busy_cpus=0.0)
+        charges.take(node.look())
+        charges.take(node.tick())
+        node.slurm.spend(job, 0.9)
+        node.slurm.end_job(job)
+
+        charges.take(node.look())
+
+        assert charges.cpu_s["1"] == pytest.approx(0.9)
+
+
 _event = st.one_of(
     st.tuples(st.just("start"), st.integers(1, 6), st.integers(0, 4)),
     st.tuples(st.just("end"), st.integers(1, 6), st.just(0)),
