@@ -9,11 +9,13 @@ import yaml
 from tests.e2e.peers import Prometheus, started
 from tests.e2e.waiting import until
 from tests.fakes.command_line import REPOSITORY
+from tests.fakes.played_metrics import OPENMETRICS, played_metrics
 from tests.fakes.promtool import promtool
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 SCRAPES = sorted((PROMETHEUS / "scrape").glob("*.yml"))
 KUBERNETES = PROMETHEUS / "scrape" / "kubernetes.yml"
+FIXTURES = REPOSITORY / "tests" / "fixtures" / "exposition"
 CONFIGS = [
     PROMETHEUS / "prometheus.yml",
     PROMETHEUS / "remote-write.yml",
@@ -139,6 +141,31 @@ def test_pods_become_targets_that_are_named_after_their_node(tmp_path: Path) -> 
             "instance": "jouled-x7k2p",
         },
     }
+
+
+@pytest.mark.timeout(300)
+def test_labels_of_jobs_and_created_timestamps_arrive_as_told(tmp_path: Path) -> None:
+    """What a node tells in OpenMetrics, scraped as the configuration says."""
+    told = (FIXTURES / "rich.openmetrics").read_text(encoding="utf-8")
+    config = read(PROMETHEUS / "prometheus.yml")
+    (nodes, _) = config["scrape_configs"]
+    with played_metrics(lambda: told, OPENMETRICS) as port:
+        nodes["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+        text = yaml.safe_dump(
+            {"global": {"scrape_interval": "1s"}, "scrape_configs": [nodes]}
+        )
+        with started(Prometheus(tmp_path / "prometheus", text)) as server:
+            rows = until(
+                lambda: server.query_now('jouled_job_gpus{scheduler="kubernetes"}'),
+                "the job of a pod",
+            )
+            names = set(server.names())
+
+    assert rows[0][0]["namespace"]
+    assert rows[0][0]["pod"]
+    assert "jouled_tenant_energy_joules_created" in names
+    assert "jouled_job_energy_joules_total" in names
+    assert "jouled_job_energy_joules_created" not in names
 
 
 def found(server: Prometheus, count: int) -> dict[str, dict[str, str]] | None:
