@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench import hub
+from bench import budgets, hub
 from bench.node import GPUS, Node, played_node
 from bench.processes import Cost, observe, rss_bytes, running, sleeping
 from bench.report import Target, table, targets
@@ -32,6 +32,7 @@ from bench.scrapes import (
 
 _WARM_UP_S = 10.0
 _MORE_PROCESSES = 2000
+_BUDGETS, _SERIES = 100, 50_000
 _NODES = 2000
 _NODE_EXPORTER = "prometheus-node-exporter"
 # The case of the targets; its scrape has about a thousand series.
@@ -78,7 +79,19 @@ def main() -> None:
         metavar="NODES",
         help=f"measure the hub instead, with so many nodes (default: {_NODES})",
     )
+    parser.add_argument(
+        "--budgets",
+        type=int,
+        nargs="?",
+        const=_SERIES,
+        metavar="SERIES",
+        help="measure 100 budgets instead, over so many counters of tenants "
+        f"(default: {_SERIES})",
+    )
     args = parser.parse_args()
+    if args.budgets is not None:
+        _measure_budgets(args.budgets)
+        return
     if args.hub is not None:
         _measure_hub(args.hub, args.seconds)
         return
@@ -102,6 +115,13 @@ def main() -> None:
     print(_parts_table(parts))
     print()
     print(targets(_judge(peer, cases, growth)))
+
+
+def _measure_budgets(series: int) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
+    print(f"{platform.python_version()}\n")
+    print(budgets.report(_BUDGETS, series))
 
 
 def _measure_hub(nodes: int, seconds: float) -> None:

@@ -59,6 +59,8 @@ class Track:
         rose_s: end of the last look in which it had risen; 0.0 if never.
         restarted_s: first sample after its last start from 0; 0.0 if never.
         created_s: when it counted from 0, by its node's clock; 0.0 if not told.
+        fell_s: the sample before its last fall, where the store counted that; 0.0
+            if not known.
     """
 
     value: float
@@ -66,6 +68,7 @@ class Track:
     rose_s: float = 0.0
     restarted_s: float = 0.0
     created_s: float = 0.0
+    fell_s: float = 0.0
 
 
 class Look(NamedTuple):
@@ -199,8 +202,8 @@ class Follower:
             if (
                 track is None
                 or track.seen_s != self.at_s
-                or key in fallen.by_key
-                or key in created.by_key
+                or self._is_news(track, fallen.by_key.get(key))
+                or self._is_news(track, created.by_key.get(key))
                 or fell(track.value, value)
                 or (restarted and nodes is not None and nodes.restarted(key))
             ):
@@ -240,6 +243,8 @@ class Follower:
                 track.rose_s = look.end_s
             if found.restarts_s:
                 track.restarted_s = found.restarts_s[-1]
+            if found.before_s is not None:
+                track.fell_s = found.before_s
         for key, told_s in look.created_s.items():
             self.tracks[key].created_s = told_s
         self.linked_s, self.at_s = look.begin_s - OVERLAP_S, look.end_s
@@ -249,6 +254,14 @@ class Follower:
         old = [key for key, track in self.tracks.items() if track.seen_s < before_s]
         for key in old:
             del self.tracks[key]
+
+    def _is_news(self, track: Track, times: float | None) -> bool:
+        """Whether the store tells of more falls than the one that is known.
+
+        Windows overlap, so a fall stays in them for a while.
+        """
+        known = 1 if track.fell_s >= self.linked_s else 0
+        return times is not None and times > known
 
     def _rise(
         self, key: str, samples: Samples, created: Samples, nodes: Nodes | None

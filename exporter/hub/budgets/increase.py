@@ -26,6 +26,7 @@ class Rise(NamedTuple):
             of the look it was there and stood at that.
         first: the part of ``amount`` up to the first sample.
         first_s: time of that sample; ``None`` if there was none, or nobody asked.
+        before_s: the sample before its last fall; ``None`` if that is not known.
     """
 
     amount: float
@@ -34,6 +35,7 @@ class Rise(NamedTuple):
     since_s: float | None = None
     first: float = 0.0
     first_s: float | None = None
+    before_s: float | None = None
 
 
 def fell(before: float, value: float) -> bool:
@@ -61,21 +63,27 @@ def rise(
     amount, first, found = 0.0, 0.0, []
     known_s: float | None = since_s
     first_s: float | None = None
+    before_s: float | None = None
+    last_s: float | None = None
     for time_s, value in samples:
         if time_s <= since_s:
+            last_s = time_s
             continue
         if before is not None:
             hidden = any(since_s < restart_s <= time_s for restart_s in restarts_s)
             if hidden or fell(before, value):
                 found.append(time_s)
+                # One that nobody can see in the samples is none for the store.
+                before_s = last_s if fell(before, value) else None
                 before = 0.0
             amount += max(0.0, value - before)
         if first_s is None:
             first, first_s = amount, time_s
-        before, since_s, known_s = value, time_s, None
+        before, since_s, last_s, known_s = value, time_s, time_s, None
     later_s = [restart_s for restart_s in restarts_s if restart_s > since_s]
     if later_s:
         # What is still in the window of the next look is older than that.
         found += later_s
         before, known_s = 0.0, max(later_s)
-    return Rise(amount, before or 0.0, tuple(found), known_s, first, first_s)
+    value = before or 0.0
+    return Rise(amount, value, tuple(found), known_s, first, first_s, before_s)

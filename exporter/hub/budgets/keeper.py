@@ -18,6 +18,7 @@ from exporter.hub.budgets.book import Book
 from exporter.hub.budgets.budget import EMISSIONS, Budget
 from exporter.hub.budgets.plan import BudgetPlan
 from exporter.hub.budgets.projection import NO_GRID, RATE_DAYS, Grid
+from exporter.hub.budgets.shared_store import SharedStore
 from exporter.hub.budgets.state_file import NOTHING_KEPT, Kept, StateFile
 from exporter.hub.budgets.status import BudgetStatus, Standing, status_of
 from exporter.hub.budgets.store import (
@@ -26,6 +27,7 @@ from exporter.hub.budgets.store import (
     StoreError,
     labels_of,
 )
+from exporter.hub.budgets.tally import NODE_EMISSIONS
 
 _log = logging.getLogger(__name__)
 
@@ -161,10 +163,11 @@ class Keeper:
         if not self._books:
             self._begin()
         now_s = self._now_s()
+        shared = SharedStore(store, (NODE_EMISSIONS, f"{NODE_EMISSIONS}_created"))
         caught_up = False
         for book in self._books.values():
             was_behind = book.is_behind
-            book.advance(store, now_s, is_over)
+            book.advance(shared, now_s, is_over)
             caught_up = caught_up or (was_behind and not book.is_behind)
             if book.is_behind != was_behind:
                 what = "is read again" if book.is_behind else "is all read"

@@ -4,7 +4,7 @@ One JSON file, replaced by rename. It is written every few minutes and at the en
 what came after it is read from the store again. A file that cannot be used is set
 aside and told, never deleted; then everything is counted anew from the store.
 
-A series is written as its key and five numbers, an entry as its five numbers. Every
+A series is written as its key and its numbers, an entry as its numbers. Every
 one of them is checked when it is read: a number from a broken disk would stay in a
 budget for months.
 """
@@ -14,6 +14,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _MAX_BYTES = 2**30
+_TRACK = tuple(each.name for each in fields(Track))
 _OPERATORS: Mapping[str, Operator] = {"=": "=", "!=": "!=", "=~": "=~", "!~": "!~"}
 # What a file of another shape runs into, however deep it is nested.
 _UNUSABLE = (
@@ -179,8 +181,8 @@ def _follower_row(follower: Follower) -> Mapping[str, object]:
         "linked_s": follower.linked_s,
         "origin_s": follower.origin_s,
         "tracks": {
-            key: [t.value, t.seen_s, t.rose_s, t.restarted_s, t.created_s]
-            for key, t in follower.tracks.items()
+            key: [getattr(track, name) for name in _TRACK]
+            for key, track in follower.tracks.items()
         },
     }
 
@@ -195,7 +197,7 @@ def _follower(data: object) -> Follower:
         int(_number(data["linked_s"])),
         int(_number(data["origin_s"])),
         {
-            str(key): Track(*_numbers(values, 5))
+            str(key): Track(*_numbers(values, len(_TRACK)))
             for key, values in data["tracks"].items()
         },
     )
