@@ -96,6 +96,10 @@ def _summary(config: "HubConfig") -> str:
         for plan in config.zones
     ]
     lines = [*aligned([("ZONE", "ASKED, IN THIS ORDER"), *rows])]
+    budgets = len(config.budgets.budgets)
+    if budgets:
+        of_them = "1 budget" if budgets == 1 else f"{budgets} budgets"
+        lines += ["", f"{of_them}; jouled budgets check tells what each counts"]
     if config.notices:
         lines += ["", *config.notices]
     return "\n".join([*lines, "", "the configuration can be used", ""])

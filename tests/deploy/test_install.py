@@ -247,6 +247,7 @@ def test_the_settings_of_the_hub_that_come_with_it_are_accepted(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "electricity-maps, rte-eco2mix" in done.stdout
+    assert "1 budget; jouled budgets check" in done.stdout
     assert untouched.returncode == 2
     assert "needs 1 to 500 grid zones" in untouched.stderr
 

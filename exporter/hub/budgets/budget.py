@@ -9,6 +9,8 @@ from exporter.hub.budgets.period import Period
 
 EMISSIONS = "jouled_tenant_emissions_grams_total"
 ENERGY = "jouled_tenant_energy_joules_total"
+OF_TENANTS = frozenset({"scheduler", "tenant", "user"})
+"""Labels that the counters of tenants have beside those of their node."""
 
 
 class Selection(NamedTuple):

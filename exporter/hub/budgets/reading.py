@@ -14,7 +14,7 @@ from exporter.config.loading import hint
 from exporter.config.values import duration, parse_duration_s
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.amount import Amount, parse_amount
-from exporter.hub.budgets.budget import Budget
+from exporter.hub.budgets.budget import OF_TENANTS, Budget
 from exporter.hub.budgets.matching import LABEL_NAME, Matcher, Matchers, Operator
 from exporter.hub.budgets.period import CalendarPeriod, Period, RollingPeriod
 from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan, PrometheusSettings
@@ -101,6 +101,10 @@ def _prometheus(section: Section) -> PrometheusSettings:
         section.refuse("token_file", "there is a password_file as well; keep one")
     if "key_file" in section and "cert_file" not in section:
         section.refuse("key_file", "needs a cert_file")
+    match = section.section("match")
+    for label in match:
+        if label in OF_TENANTS:
+            match.refuse(label, "is no label of a node; write it into the budgets")
     headers = section.section("header_files")
     for name in headers:
         if not _HEADER.fullmatch(name):

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _MAX_BYTES = 2**30
+# No entry is longer, joined ones included.
+_LONGEST_S = 86400.0
 _TRACK = tuple(each.name for each in fields(Track))
 _OPERATORS: Mapping[str, Operator] = {"=": "=", "!=": "!=", "=~": "=~", "!~": "!~"}
 # What a file of another shape runs into, however deep it is nested.
@@ -168,7 +170,8 @@ def _tally(row: Mapping[str, object]) -> Tally:
     followers = (tally.tenants, tally.nodes, tally.fallback or tally.nodes)
     ends_s = {one.at_s for one in followers}
     ends_s |= {int(s.entries[-1].end_s) for s in spending.values() if s.entries}
-    if len(ends_s) != 1 or not spending:
+    metrics = {selection.metric for selection in spending}
+    if len(ends_s) != 1 or metrics != {tally.tenants.metric}:
         msg = "its parts do not belong together"
         raise ValueError(msg)
     return tally
@@ -223,7 +226,7 @@ def _spending(data: object) -> Spending:
     entries = [Entry(*_numbers(values, 5)) for values in _list(data)]
     before_s = entries[0].begin_s if entries else 0.0
     for entry in entries:
-        if entry.begin_s != before_s or entry.end_s <= entry.begin_s:
+        if entry.begin_s != before_s or not 0 < entry.end_s - before_s <= _LONGEST_S:
             msg = "there is a gap in what was counted"
             raise ValueError(msg)
         before_s = entry.end_s

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.hub.budgets.budget import EMISSIONS, Selection
+from exporter.hub.budgets.budget import EMISSIONS, OF_TENANTS, Selection
 from exporter.hub.budgets.following import OVERLAP_S, Follower, Look, Nodes
 from exporter.hub.budgets.matching import Sorter
 from exporter.hub.budgets.period import Span
@@ -29,7 +29,6 @@ from exporter.hub.budgets.store import CounterStore, key_of, labels_of
 NODE_EMISSIONS = "jouled_node_emissions_grams_total"
 NODE_FALLBACK = "jouled_node_emissions_fallback_grams_total"
 
-_OF_TENANTS = frozenset({"scheduler", "tenant", "user"})
 _MISSED_FOR_S = 3600
 _RISING_S = 2 * OVERLAP_S
 
@@ -247,7 +246,7 @@ class Tally:
         place = self._places.get(key)
         if place is None:
             labels = labels_of(key)
-            node = key_of({k: v for k, v in labels.items() if k not in _OF_TENANTS})
+            node = key_of({k: v for k, v in labels.items() if k not in OF_TENANTS})
             # One text for all series of a node.
             node = self._node_keys.setdefault(node, node)
             place = self._places[key] = _Place(node, self._sorter.sort(labels))

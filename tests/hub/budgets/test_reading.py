@@ -198,6 +198,7 @@ def test_a_bad_budget_is_refused_by_line(
         ("prometheus: {url: 'http://x', ca_file: }", "path of a file"),
         ("prometheus: {url: 'http://x', header_files: {a b: c}}", "no header"),
         ("prometheus: {url: 'http://x', user: a}", "did you mean username"),
+        ("prometheus: {url: 'http://x', match: {user: a}}", "no label of a node"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(
