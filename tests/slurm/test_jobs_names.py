@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 
-from tests.slurm.site import Site
+from tests.slurm.site import Figures, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -34,7 +34,7 @@ def expected(name: str) -> str:
     return text if len(text) <= 256 else f"{text[:255]}…"
 
 
-def test_names_may_be_anything(site: Site) -> None:
+def test_names_may_be_anything(site: Site, figures: Figures) -> None:
     """They come from users, and go through shells, text formats and JSON."""
     jobs = {
         site.cluster.submit(
@@ -76,5 +76,9 @@ def test_names_may_be_anything(site: Site) -> None:
         assert infos[str(job)]["name"] == expected(name)
     drops = site.daemon.run_dir / "slurm" / "jobs"
     assert {file.name for file in drops.iterdir()} == set(map(str, jobs))
+    figures.say(
+        f"{len(jobs)} jobs with nasty names: each the same in text, OpenMetrics and "
+        "JSON; one file each from the Prolog"
+    )
     doubts = [line for line in site.daemon.said().splitlines() if "doubts" in line]
     assert not [line for line in doubts if any(str(job) in line for job in jobs)]

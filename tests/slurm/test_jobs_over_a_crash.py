@@ -12,13 +12,23 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.exposition import Scrape
 from tests.fakes.work_meter import JOULES_PER_CPU_S
 from tests.slurm.site import Figures, Site
-from tests.slurm.told import JOB_GPUS, JobView, assert_conserved, is_complete
+from tests.slurm.told import (
+    COMPONENT_J,
+    JOB_GPUS,
+    JobView,
+    assert_conserved,
+    is_complete,
+    missing_j,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 # CPU time of the busy jobs, s. The last one ends while the second daemon is dead.
 WORK_S: Mapping[str, float] = {"short": 10, "long": 20, "brief": 6}
 GPU_W = 300.0
+# What is still to come when a busy machine keeps the played counters waiting for a
+# moment: 60 ms of two CPUs.
+METER_LAG_J = 6.0
 REST_W = 60.0
 
 
@@ -159,7 +169,7 @@ def test_a_kill_in_the_middle_of_a_job_loses_nothing(
             f"({killed_j / steady_j - 1:+.3%}) as told by a daemon that was dead for "
             f"{run.dead_s:.1f} s"
         )
-        assert killed_j == pytest.approx(steady_j, rel=0.01)
+        assert killed_j == pytest.approx(steady_j, rel=0.01, abs=METER_LAG_J)
         assert killed.cpu_s == pytest.approx(steady.cpu_s, rel=0.01, abs=0.01)
         assert killed.labels == steady.labels
 
@@ -173,8 +183,18 @@ def test_a_kill_costs_a_gpu_not_even_a_millijoule(run: Run) -> None:
 
 def test_every_joule_is_told_once_in_each_scrape(run: Run, figures: Figures) -> None:
     """At most it waits for a few seconds, together with a job without labels yet."""
-    complete = sum(map(is_complete, run.scrapes))
-    figures.say(f"parts make up the whole in {complete} of {len(run.scrapes)} scrapes")
+    complete = [scrape for scrape in run.scrapes if is_complete(scrape)]
+    errors = [
+        abs(lack_j) / scrape.value(COMPONENT_J, component=component)
+        for scrape in complete
+        for component, lack_j in missing_j(scrape).items()
+        if scrape.value(COMPONENT_J, component=component) > 0
+    ]
+    figures.say(
+        f"jobs and unattributed make up the component in {len(complete)} of "
+        f"{len(run.scrapes)} scrapes, to {max(errors, default=0.0):.0e}; in the others "
+        "a job waits for its labels"
+    )
 
     assert len(run.scrapes) > 5
     assert_conserved((*run.scrapes, run.steady["gpu"].scrape))
