@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench import budgets, hub
+from bench import budgets, hub, pods
 from bench.node import GPUS, Node, played_node
 from bench.processes import Cost, observe, rss_bytes, running, sleeping
 from bench.report import Target, table, targets
@@ -34,6 +34,7 @@ _WARM_UP_S = 10.0
 _MORE_PROCESSES = 2000
 _BUDGETS, _SERIES = 100, 50_000
 _NODES = 2000
+_PODS = 250
 _NODE_EXPORTER = "prometheus-node-exporter"
 # The case of the targets; its scrape has about a thousand series.
 _USUAL_JOBS = 64
@@ -88,9 +89,20 @@ def main() -> None:
         help="measure 100 budgets instead, over so many counters of tenants "
         f"(default: {_SERIES})",
     )
+    parser.add_argument(
+        "--pods",
+        type=int,
+        nargs="?",
+        const=_PODS,
+        metavar="PODS",
+        help=f"measure a node of Kubernetes instead (default: {_PODS} pods)",
+    )
     args = parser.parse_args()
     if args.budgets is not None:
         _measure_budgets(args.budgets)
+        return
+    if args.pods is not None:
+        _measure_pods(args.pods, args.seconds)
         return
     if args.hub is not None:
         _measure_hub(args.hub, args.seconds)
@@ -122,6 +134,13 @@ def _measure_budgets(series: int) -> None:
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
     print(f"{platform.python_version()}\n")
     print(budgets.report(_BUDGETS, series))
+
+
+def _measure_pods(count: int, seconds: float) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
+    print(f"{platform.python_version()}, windows of {seconds:g} s\n")
+    print(pods.report(count, seconds))
 
 
 def _measure_hub(nodes: int, seconds: float) -> None:

@@ -52,9 +52,10 @@ class ApiNames:
         info_labels: the labels of pods that are wanted, and how they are called here.
         chance: draws a number 0..1.
         monotonic: CLOCK_MONOTONIC, s.
+        worker: makes the thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three are the world, given by tests
         self,
         server: ClusterServer,
         node_name: str,
@@ -62,6 +63,7 @@ class ApiNames:
         *,
         chance: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
+        worker: Callable[..., Worker] = Worker,
     ) -> None:
         self.name = "API server"
         self.knows_all = True
@@ -80,7 +82,7 @@ class ApiNames:
         self._was_told = False
         self._away = Backoff(1.0, 60.0, chance)
         self._refused = Backoff(10.0, 300.0, chance)
-        self._worker = Worker("pods of the API", self.step, server.interrupt)
+        self._worker = worker("pods of the API", self.step, server.interrupt)
 
     @property
     def trouble(self) -> str:

@@ -35,6 +35,7 @@ class KubeletNames:
         info_labels: the labels of pods that are wanted, and how they are called here.
         chance: draws a number 0..1.
         monotonic: CLOCK_MONOTONIC, s.
+        worker: makes the thread.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class KubeletNames:
         *,
         chance: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
+        worker: Callable[..., Worker] = Worker,
     ) -> None:
         self.name = "kubelet"
         self.knows_all = True
@@ -56,7 +58,7 @@ class KubeletNames:
         self._not_before_s = 0.0
         self._rarely_due_s = 0.0
         self._pause = Backoff(2 * _FIRST_S, _LONGEST_S, chance)
-        self._worker = Worker("pods of the kubelet", self.step, server.interrupt)
+        self._worker = worker("pods of the kubelet", self.step, server.interrupt)
 
     def start(self) -> None:
         """Begin to ask."""

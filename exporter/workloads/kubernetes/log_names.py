@@ -26,10 +26,14 @@ class LogNames:
     Args:
         directory: where the directories are.
         monotonic: CLOCK_MONOTONIC, s.
+        worker: makes the thread.
     """
 
     def __init__(
-        self, directory: Path, monotonic: Callable[[], float] = time.monotonic
+        self,
+        directory: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+        worker: Callable[..., Worker] = Worker,
     ) -> None:
         self.name = "logs"
         self.knows_all = False
@@ -40,7 +44,7 @@ class LogNames:
         self._wanted: frozenset[str] = frozenset()
         self._pause_s = _FIRST_PAUSE_S
         self._due_s = 0.0
-        self._worker = Worker("pod logs", self.step)
+        self._worker = worker("pod logs", self.step)
 
     def start(self) -> None:
         """Begin to look."""

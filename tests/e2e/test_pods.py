@@ -1,0 +1,178 @@
+"""The real daemon on a node of Kubernetes: cgroups, API server, kubelet, GPUs."""
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon, running
+from tests.e2e.exposition import Scrape
+from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.kubelet import PlayedKubelet, played_kubelet
+from tests.fakes.machine import PlayedMachine
+from tests.fakes.nvml import FakeNvml
+from tests.fakes.pod_cgroups import PlayedPods, uid_of
+
+pytestmark = pytest.mark.e2e
+
+_INFO = "jouled_job_info"
+_GPUS = "jouled_job_gpus"
+_ENERGY = "jouled_job_energy_joules_total"
+# A name that no API server would give, but a proxy in between could.
+_FORGED = '"} 1\njouled_fake 2'
+
+
+class _Node:
+    """Everything that the daemon meets on a node."""
+
+    def __init__(
+        self, root: Path, cluster: PlayedCluster, kubelet: PlayedKubelet
+    ) -> None:
+        self.cluster = cluster
+        self.kubelet = kubelet
+        self.driver = FakeNvml(root / "nvml", 2)
+        self.machine = PlayedMachine("two-socket-intel", root / "machine")
+        self.pods = PlayedPods(root / "cgroup", time.monotonic)
+        self.pods.start_kubelet()
+        self.logs = root / "logs"
+        self.logs.mkdir()
+        flags = (
+            *("--path.procfs", self.machine.procfs, "--path.sysfs", self.machine.sysfs),
+            *("--path.cgroupfs", self.pods.cgroupfs),
+            *("--kubernetes.service-account-dir", cluster.folder),
+            *("--kubernetes.pod-resources-socket", kubelet.socket),
+            *("--kubernetes.log-dir", self.logs),
+            *("--kubernetes.pod-labels", "team"),
+            *("--carbon.zone", "DE"),
+        )
+        env = {
+            **self.driver.env(),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(cluster.port),
+            "NODE_NAME": "node-1",
+        }
+        self.daemon = Daemon(root, flags, env)
+
+    @property
+    def gpus(self) -> list[str]:
+        """UUIDs of its GPUs."""
+        return [gpu.uuid for gpu in self.driver.gpus]
+
+    def start_pod(self, number: int, name: str, **labels: str) -> None:
+        """Bind a pod to the node, and start it."""
+        item = pod_object(name, uid_of(number), labels=labels, owner=("Job", "train"))
+        self.cluster.put(item)
+        self.pods.start_pod(number)
+
+    def play(self, stop: threading.Event) -> None:
+        """Let CPU counters go on until told to stop."""
+        while not stop.wait(0.1):
+            self.pods.play()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[_Node]:
+    """Play a node, without its daemon."""
+    with (
+        played_cluster(tmp_path / "cluster") as cluster,
+        played_kubelet(tmp_path / "kubelet") as kubelet,
+    ):
+        node = _Node(tmp_path, cluster, kubelet)
+        stop = threading.Event()
+        player = threading.Thread(target=node.play, args=(stop,))
+        player.start()
+        try:
+            with node.machine.playing():
+                yield node
+        finally:
+            stop.set()
+            player.join()
+            node.machine.close()
+
+
+def _labelled(scrape: Scrape, **labels: str) -> bool:
+    return bool(scrape.series(_INFO, **labels))
+
+
+def test_pods_are_told_with_names_labels_and_gpus(node: _Node) -> None:
+    """From a cgroup, a watch and a socket to one scrape."""
+    first, second = node.gpus
+    replicas = [f"{second}::{number}" for number in range(4)]
+    node.kubelet.allocatable = {"nvidia.com/gpu": [first, *replicas]}
+    node.kubelet.give("team-a", "train-1", "nvidia.com/gpu", first, replicas[0])
+    node.start_pod(1, "train-1", team="vision")
+    with running(node.daemon) as daemon:
+        daemon.wait_for(
+            lambda scrape: scrape.get(_GPUS, pod="train-1") == 1.25, "its GPUs"
+        )
+        node.kubelet.give("team-a", "train-2", "nvidia.com/gpu", replicas[1])
+        node.start_pod(2, "train-2")
+        scrape = daemon.wait_for(
+            lambda scrape: scrape.get(_GPUS, pod="train-2") == 0.25, "the second pod"
+        )
+
+        (info, _), *_ = scrape.series(_INFO, pod="train-1")
+        assert info["scheduler"] == "kubernetes"
+        assert info["job_id"] == info["workload_name"] == "train"
+        assert (info["namespace"], info["workload_kind"]) == ("team-a", "Job")
+        assert info["label_team"] == "vision"
+        assert scrape.get("jouled_source_up", source="kubernetes") == 1.0
+        assert len(node.cluster.lists) == 1
+
+
+def test_the_api_server_may_go_and_come_back(node: _Node) -> None:
+    """Energy goes on; who begins meanwhile is named by its logs."""
+    node.start_pod(1, "train-1")
+    with running(node.daemon) as daemon:
+        daemon.wait_for(lambda scrape: _labelled(scrape, pod="train-1"), "its name")
+        node.cluster.stop()
+        uid = uid_of(2)
+        (node.logs / f"team-a_train-2_{uid}").mkdir()
+        node.start_pod(2, "train-2")
+        named = daemon.wait_for(
+            lambda scrape: _labelled(scrape, pod="train-2", job_id=uid), "the second"
+        )
+        before_j = named.value(_ENERGY, pod="train-1", component="cpu")
+        daemon.wait_for(
+            lambda scrape: (
+                scrape.value(_ENERGY, pod="train-1", component="cpu") > before_j
+            ),
+            "energy to go on",
+        )
+        node.cluster.start()
+        scrape = daemon.wait_for(
+            lambda scrape: _labelled(scrape, pod="train-2", workload_name="train"),
+            "what it is a part of",
+        )
+
+        assert _labelled(scrape, pod="train-2", job_id=uid)
+
+
+def test_a_pod_cannot_forge_a_series(node: _Node) -> None:
+    """Whatever its name is, the scrape stays one."""
+    node.start_pod(1, _FORGED, team=_FORGED)
+    with running(node.daemon) as daemon:
+        scrape = daemon.wait_for(
+            lambda scrape: _labelled(scrape, pod=_FORGED), "the pod"
+        )
+
+        assert scrape.series("jouled_fake") == []
+        text = daemon.get("/metrics").text
+        assert not [
+            line for line in text.splitlines() if line.startswith("jouled_fake")
+        ]
+        promtool = shutil.which("promtool")
+        assert promtool is not None
+        done = subprocess.run(
+            [promtool, "check", "metrics"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
