@@ -187,6 +187,25 @@ STORIES = (
         resolved=182,
     ),
     Story(
+        # A rolling budget is never ahead of time, but may be on its way beyond.
+        alert="JouledBudgetOverspendProjected",
+        series=Budget(
+            day=30,
+            spent=((0.8, 300),),
+            projected=((1, 60), (1.3, 120), (0.9, 120)),
+        ).series(),
+        silent=100,
+        fires=150,
+        told=[
+            Told(
+                labels(),
+                "Budget gpu-2026 is heading for 130% of itself",
+                _numbers("160k", "130%", "100.3%"),
+            )
+        ],
+        resolved=182,
+    ),
+    Story(
         alert="JouledBudgetHalfSpent",
         series=Budget(spent=((0.49, 30), (0.55, 60), (0.1, 30))).series(),
         silent=30,
@@ -326,6 +345,12 @@ CALMS = (
         alert="JouledBudgetNearlySpent",
         because="most of it is to be spent at the end",
         series=Budget(day=27, spent=((0.91, 240),)).series(),
+        minutes=240,
+    ),
+    Calm(
+        alert="JouledBudgetNearlySpent",
+        because="a rolling budget that is kept is always nearly spent",
+        series=Budget(day=30, spent=((0.97, 240),), projected=((1, 240),)).series(),
         minutes=240,
     ),
     Calm(
