@@ -32,7 +32,7 @@ from math import nextafter
 from typing import NamedTuple
 
 from exporter.hub.budgets.increase import Rise, fell, rise
-from exporter.hub.budgets.store import CounterStore, Samples, labels_of
+from exporter.hub.budgets.store import CounterStore, Samples, Values, labels_of
 
 OVERLAP_S = 300
 """Farther apart than this two samples are a gap, as for Prometheus itself."""
@@ -190,8 +190,9 @@ class Follower:
             StoreError: the store does not answer; nothing has changed.
         """
         last = store.last(self.metric, self.at_s - OVERLAP_S, end_s)
-        fallen = store.fallen(self.metric, self.linked_s, end_s)
-        created = store.changed(self.created, self.linked_s, end_s)
+        if not last.by_key:
+            return Look(self.at_s, end_s, {}, {}, {}, last.complete)
+        fallen, created = self._ask_for_restarts(store, last, end_s)
         restarted = nodes is not None and any(
             found.restarts_s for found in nodes.look.rises.values()
         )
@@ -254,6 +255,24 @@ class Follower:
         old = [key for key, track in self.tracks.items() if track.seen_s < before_s]
         for key in old:
             del self.tracks[key]
+
+    def _ask_for_restarts(
+        self, store: CounterStore, last: Values, end_s: int
+    ) -> tuple[Values, Values]:
+        """Return which series fell, and which changed their created timestamp.
+
+        Each question makes the store read all samples of a window. One that has
+        created timestamps changes them whenever it falls, so one is enough.
+        """
+        known = [self.tracks[key] for key in last.by_key if key in self.tracks]
+        told = sum(track.created_s > 0 for track in known)
+        nothing = Values({}, complete=True)
+        return (
+            store.fallen(self.metric, self.linked_s, end_s)
+            if told < len(known)
+            else nothing,
+            store.changed(self.created, self.linked_s, end_s) if told else nothing,
+        )
 
     def _is_news(self, track: Track, times: float | None) -> bool:
         """Whether the store tells of more falls than the one that is known.

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
+from exporter.hub.budgets.budget import EMISSIONS
 from exporter.hub.budgets.keeper import GRID
 from exporter.hub.budgets.period import CalendarPeriod
 from exporter.hub.budgets.store import (
@@ -192,6 +193,26 @@ def test_a_restarted_hub_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     expected = 2.0 * (DAY_MINUTES + 120)
     assert world.status("all").spent == pytest.approx(expected, abs=3.0)
+
+
+def test_a_hub_that_starts_while_the_store_is_away_tells_what_it_kept(
+    tmp_path: Path,
+) -> None:
+    """Old numbers with their age are better than none."""
+    world = BudgetWorld(tmp_path, budget("all"))
+    world.live(120, grams=2.0)
+    world.refresh()
+    before = world.status("all")
+    world.end()
+
+    world.store.failure = StoreAwayError("it is away")
+    world.start(budget("all"))
+    world.now_s += 7200.0
+    world.refresh()
+
+    after = world.status("all")
+    assert (after.spent, after.at_s) == (before.spent, before.at_s)
+    assert world.keeper.standing.error == "it is away"
 
 
 def test_a_budget_that_is_new_is_read_from_the_past(tmp_path: Path) -> None:
@@ -389,3 +410,40 @@ def test_a_store_that_is_overloaded_is_asked_for_less(tmp_path: Path) -> None:
 
     assert world.keeper.standing.error == ""
     assert world.status("all").spent == pytest.approx(2.0 * DAY_MINUTES, abs=3.0)
+
+
+def test_a_store_that_bears_nothing_is_said_to_be_overloaded(tmp_path: Path) -> None:
+    """Then nothing is asked in ever smaller pieces, for ever."""
+    world = BudgetWorld(tmp_path, budget("all"))
+    world.live(60, grams=2.0)
+    world.refresh()
+    before = world.status("all").spent
+
+    world.store.longest_s = 60
+    world.live(60, grams=2.0)
+    world.refresh()
+
+    assert world.keeper.standing.refreshes["overload"] == 1
+    assert world.status("all").spent == before
+
+
+def test_a_fault_of_ours_ends_no_budget(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted and logged, and the next refresh is tried as always."""
+    world = BudgetWorld(tmp_path, budget("all"))
+    world.live(60, grams=2.0)
+    world.refresh()
+    broken, world.store.series = world.store.series, {EMISSIONS: None}  # type: ignore[dict-item]
+
+    world.now_s += 60.0
+    world.refresh()
+
+    assert world.keeper.standing.refreshes["failed"] == 1
+    assert "see the log" in world.keeper.standing.error
+    assert "a refresh of the budgets failed" in caplog.text
+
+    world.store.series = broken
+    world.live(60, grams=2.0)
+    world.refresh()
+    assert world.status("all").spent == pytest.approx(240.0, abs=3.0)
