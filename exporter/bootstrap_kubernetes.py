@@ -62,11 +62,9 @@ def _gpus(
     if settings.names == "none":
         # The kubelet tells by name who holds what.
         return None
-    api = api_address(settings, environ)
-    may_ask = api is not None and settings.names in {"auto", "api"}
+    api = asked_api(settings, environ)
     slices = ResourceSlices(
-        ClusterServer(api) if api is not None and may_ask else None,
-        node_name(settings, environ),
+        None if api is None else ClusterServer(api), node_name(settings, environ)
     )
     allocations = Allocations(build_pod_resources(settings), slices, inventory)
     return PodGpus(inventory, allocations, config.path.procfs, doubts)
@@ -88,14 +86,14 @@ def build_witnesses(
     """
     way = settings.names
     witnesses: list[Witness] = []
-    api = api_address(settings, environ)
+    api = asked_api(settings, environ)
     if way == "api" and api is None:
         msg = (
             "kubernetes.names: api needs KUBERNETES_SERVICE_HOST in the environment, "
             "as every pod has it"
         )
         raise ConfigError(msg)
-    if api is not None and way in {"auto", "api"}:
+    if api is not None:
         node = node_name(settings, environ)
         witnesses.append(ApiNames(ClusterServer(api), node, settings.info_labels))
     kubelet = kubelet_address(settings)
@@ -121,6 +119,16 @@ def api_address(
         return None
     account = settings.service_account_dir
     return ServerAddress(host, int(port), account / "ca.crt", account / "token")
+
+
+def asked_api(settings: Kubernetes, environ: Mapping[str, str]) -> ServerAddress | None:
+    """Return where the API server is, if it is to be asked."""
+    address = api_address(settings, environ)
+    if address is None or settings.names == "api":
+        return address
+    # Every pod is told the address; who shall not ask has no token.
+    may_ask = settings.names == "auto" and address.token_file.exists()
+    return address if may_ask else None
 
 
 def kubelet_address(settings: Kubernetes) -> ServerAddress | None:

@@ -14,6 +14,7 @@ from exporter.bootstrap_kubernetes import (
     node_name,
 )
 from exporter.config import Config, Gpu, Kubernetes, Paths, Power, State
+from exporter.config.kubernetes import NamesPolicy
 from exporter.core.errors import ConfigError, SourceAbsentError
 from exporter.core.model import WorkloadLabels
 from exporter.core.ports import WorkloadSource
@@ -159,10 +160,6 @@ def test_both_schedulers_of_a_node_are_read_side_by_side(tmp_path: Path) -> None
     )
 
 
-def _kinds(settings: Kubernetes, environ: dict[str, str]) -> list[type]:
-    return [type(each) for each in build_witnesses(settings, environ)]
-
-
 _CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
 _KUBELET = "https://127.0.0.1:10250"
 
@@ -184,10 +181,25 @@ _KUBELET = "https://127.0.0.1:10250"
     ],
 )
 def test_who_tells_names_is_as_configured(
-    settings: Kubernetes, environ: dict[str, str], kinds: list[type]
+    tmp_path: Path, settings: Kubernetes, environ: dict[str, str], kinds: list[type]
 ) -> None:
     """By default everybody who can be asked here, the best first."""
-    assert _kinds(settings, environ) == kinds
+    (tmp_path / "token").touch()
+    settings = replace(settings, service_account_dir=tmp_path)
+
+    assert [type(each) for each in build_witnesses(settings, environ)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"), [("auto", [LogNames]), ("api", [ApiNames])]
+)
+def test_without_a_token_the_api_server_is_asked_only_if_it_is_said(
+    tmp_path: Path, names: NamesPolicy, kinds: list[type]
+) -> None:
+    """Every pod is told its address; who shall not ask has no token."""
+    settings = Kubernetes(names=names, service_account_dir=tmp_path)
+
+    assert [type(each) for each in build_witnesses(settings, _CLUSTER)] == kinds
 
 
 def test_an_api_server_that_must_be_asked_must_be_known() -> None:

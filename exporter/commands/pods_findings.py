@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from exporter.bootstrap_kubernetes import (
     api_address,
+    asked_api,
     build_pod_resources,
     kubelet_address,
     node_name,
@@ -78,6 +79,9 @@ def _api(settings: Kubernetes, environ: Mapping[str, str]) -> Finding:
     address = api_address(settings, environ)
     if address is None:
         text = "not asked: KUBERNETES_SERVICE_HOST is not set, as it is in every pod"
+        return Finding(_AREA, subject, "note", text)
+    if asked_api(settings, environ) is None:
+        text = f"not asked: no {address.token_file}, so it shall not be"
         return Finding(_AREA, subject, "note", text)
     node = node_name(settings, environ)
 

@@ -96,6 +96,21 @@ def test_rights_that_are_missing_are_named(
     assert found["names"].verdict == "problem"
 
 
+def test_a_server_that_shall_not_be_asked_is_not(
+    tmp_path: Path, cluster: PlayedCluster
+) -> None:
+    """Whoever gives no token wants that."""
+    (cluster.folder / "token").unlink()
+    (tmp_path / "pods").mkdir()
+
+    found = _look(tmp_path)
+
+    assert found["API server"].verdict == "note"
+    assert "token" in found["API server"].text
+    assert found["names"].verdict == "ok"
+    assert cluster.asks == []
+
+
 def test_a_wrong_name_of_the_node_is_noticed(
     tmp_path: Path, cluster: PlayedCluster
 ) -> None:

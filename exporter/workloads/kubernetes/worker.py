@@ -62,7 +62,7 @@ class Worker:
             try:
                 wait_s = self._step()
             except Exception:  # noqa: BLE001 - it must not end for good, and silently
-                _log.exception("failed", extra={"thread": self._name})
+                _log.exception("failed", extra={"worker": self._name})
                 wait_s = _AFTER_AN_ERROR_S
             if not self._is_closed:
                 self._woken.wait(wait_s)

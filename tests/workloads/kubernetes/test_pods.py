@@ -291,13 +291,39 @@ def test_a_pod_that_is_made_anew_later_is_reported_again(tmp_path: Path) -> None
         assert usage_of(reading, 1).cpu_s == pytest.approx(31.0)
 
 
+def _no_inotify() -> Inotify:
+    raise OSError(24, "too many")
+
+
+def test_a_pod_is_found_to_be_gone_by_whoever_counts_it(tmp_path: Path) -> None:
+    """Before anybody has looked again."""
+    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=_no_inotify) as node:
+        pod = node.pods.start_pod(1)
+        node.look()
+        node.tick(0.1)
+        node.pods.end_pod(pod)
+
+        assert node.tick(0.1).usages == ()
+
+
+def test_a_cgroup_that_is_made_anew_between_two_ticks_goes_on(tmp_path: Path) -> None:
+    """Its path is there all the time, as far as anybody looks."""
+    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=_no_inotify) as node:
+        pod = node.pods.start_pod(1)
+        node.look()
+        node.pods.end_pod(pod)
+        node.pods.start_pod(1)
+
+        first = usage_of(node.tick(0.5), 1).cpu_s
+        second = usage_of(node.look(), 1).cpu_s
+
+        assert first == pytest.approx(31.5)
+        assert second == pytest.approx(62.5)
+
+
 def test_without_inotify_pods_are_found_by_looking(tmp_path: Path) -> None:
     """Once a second, instead of at once."""
-
-    def refuse() -> Inotify:
-        raise OSError(24, "too many")
-
-    with pod_node(tmp_path, open_inotify=refuse) as node:
+    with pod_node(tmp_path, open_inotify=_no_inotify) as node:
         node.source.read()
         node.pods.start_pod(1)
 
