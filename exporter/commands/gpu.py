@@ -128,11 +128,12 @@ def resume(args: argparse.Namespace) -> int:
         ConfigError: the command line or the configuration cannot be used.
     """
     files, timeout_s = _files_and_timeout(args)
+    # Before the request is gone: the daemon may look at any moment after that.
+    was_released = files.acknowledged() is not None
     try:
         was_asked = files.withdraw()
     except OSError as error:
         return _fail(f"cannot remove {files.request}: {error.strerror}")
-    was_released = files.acknowledged() is not None
     if not _wait(lambda: files.acknowledged() is None, timeout_s):
         return _fail(
             f"no answer in {timeout_s:g} s in {files.request.parent}; if the daemon "
