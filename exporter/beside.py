@@ -1,7 +1,8 @@
 """Work in the daemon's event loop beside its web server, such as asking a hub.
 
-It may crash: that is told, and it is begun again after a while. Calls that it makes in
-threads may hang: the end of the daemon does not wait for them.
+Several pieces of it go on side by side, and none ends another. One that crashes is told
+of, and begun again after a while. Calls that it makes in threads may hang: the end of
+the daemon does not wait for them.
 """
 
 import asyncio
@@ -25,24 +26,22 @@ _THREADS = "beside"
 
 
 class Beside:
-    """One piece of work at a time, which may be exchanged.
+    """Pieces of work, which may be exchanged.
 
     Args:
-        work: what to begin with; ``None`` for nothing.
+        works: what to begin with.
         again_after_s: how long after a crash it is begun again, s.
     """
 
-    def __init__(
-        self, work: Work | None, again_after_s: float = _AGAIN_AFTER_S
-    ) -> None:
-        self._work = work
+    def __init__(self, *works: Work, again_after_s: float = _AGAIN_AFTER_S) -> None:
+        self._works = works
         self._again_after_s = again_after_s
         self._changed = asyncio.Event()
         self._threads: Executor | None = None
 
-    def exchange(self, work: Work | None) -> None:
+    def exchange(self, *works: Work) -> None:
         """End the work, and begin another; called in the loop."""
-        self._work = work
+        self._works = works
         self._changed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -69,12 +68,15 @@ class Beside:
     async def _go_on(self) -> None:
         while True:
             self._changed.clear()
-            if self._work is not None and await self._has_crashed(self._work):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._again_after_s):
-                        await self._changed.wait()
-            else:
-                await self._changed.wait()
+            await asyncio.gather(*map(self._keep_at, self._works))
+            await self._changed.wait()
+
+    async def _keep_at(self, work: Work) -> None:
+        """Begin it again as often as it crashes, until there is other work."""
+        while not self._changed.is_set() and await self._has_crashed(work):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._again_after_s):
+                    await self._changed.wait()
 
     async def _has_crashed(self, work: Work) -> bool:
         self._own_threads()

@@ -4,8 +4,10 @@ What the daemon reads is the tuples below, in this order; nothing registers
 itself.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,9 @@ from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
 
 if TYPE_CHECKING:
     from exporter.core.embodied import EmbodiedCarbon
+    from exporter.workloads.slurm.hub_jobs import HubJobs
+
+_Work = Callable[[asyncio.Event], Awaitable[None]]
 
 # How long a question to the API about jobs of the past may take.
 _ARCHIVE_ANSWER_S = 2.0
@@ -73,9 +78,12 @@ def daemon_plan(
     """
     # Written by who asks providers, kept with the state of the engine.
     fetches: dict[tuple[str, str], int] = {}
+    # Written by who asks the hub, read by the source of the jobs.
+    hub_jobs = cache(_new_hub_jobs)
 
     def build(config: Config, live: Live, publisher: Publisher) -> Runner:
-        sources = build_sources(config, live.intensity)
+        told = hub_jobs() if config.slurm.ask_hub else None
+        sources = build_sources(config, live.intensity, told)
         every = (*sources.workloads, *workloads)
         sources = replace(sources, workloads=every)
         return build_runner(config, sources, live.settings, publisher, fetches)
@@ -83,7 +91,9 @@ def daemon_plan(
     return daemon.Plan(
         reload=reload,
         runner=build,
-        live=lambda config, before: build_live(config, before, fetches),
+        live=lambda config, before: build_live(
+            config, before, fetches, hub_jobs() if config.slurm.ask_hub else None
+        ),
         advice=_advice,
         archive=build_archive_reader,
     )
@@ -95,12 +105,17 @@ def _advice(live: Live) -> str:
     return advice or ""
 
 
-def build_sources(config: Config, intensity: IntensitySource | None = None) -> Sources:
+def build_sources(
+    config: Config,
+    intensity: IntensitySource | None = None,
+    hub_jobs: "HubJobs | None" = None,
+) -> Sources:
     """Name everything that is read; nothing but powercap is touched yet.
 
     Args:
         config: what is read, and where.
         intensity: the carbon intensity in force; ``None`` to build it as well.
+        hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
 
     Raises:
         ConfigError: nobody knows the grid zone, or a key cannot be read.
@@ -114,7 +129,7 @@ def build_sources(config: Config, intensity: IntensitySource | None = None) -> S
         power=_cpu_sources(config),
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
-        workloads=build_schedulers(config, inventory),
+        workloads=build_schedulers(config, inventory, hub_jobs),
         intensity=build_intensity(config) if intensity is None else intensity,
     )
 
@@ -158,6 +173,7 @@ def build_live(
     config: Config,
     before: Live | None = None,
     fetches: dict[tuple[str, str], int] | None = None,
+    hub_jobs: "HubJobs | None" = None,
 ) -> Live:
     """Return what may change while the daemon runs.
 
@@ -165,6 +181,7 @@ def build_live(
         config: what the operator decided.
         before: what was in force until now.
         fetches: counts what is asked of providers, see ``Poller``.
+        hub_jobs: gets what the hub tells of jobs of Slurm; ``None``: nobody asks.
 
     Raises:
         ConfigError: nobody knows the zone, or a file cannot be used.
@@ -192,7 +209,20 @@ def build_live(
 
     in_force = None if before is None else before.intensity
     source = live_source(config.carbon, config.state.dir, fetches, in_force)
-    return Live(settings, source.chain, pue, source.poller.run)
+    beside: tuple[_Work, ...] = (source.poller.run,)
+    if hub_jobs is not None and config.carbon.hub_url is not None:
+        # Few sites let nodes ask for jobs.
+        from exporter.bootstrap_slurm_hub import build_slurm_hub  # noqa: PLC0415 - above
+
+        beside += (build_slurm_hub(config, config.carbon.hub_url, hub_jobs).run,)
+    return Live(settings, source.chain, pue, beside)
+
+
+def _new_hub_jobs() -> "HubJobs":
+    # Few sites let nodes ask for jobs.
+    from exporter.workloads.slurm.hub_jobs import HubJobs  # noqa: PLC0415 - see above
+
+    return HubJobs()
 
 
 def build_runner(

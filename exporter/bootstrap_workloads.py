@@ -1,6 +1,7 @@
 """Composition root of what tells who is running."""
 
 import os
+from typing import TYPE_CHECKING
 
 from exporter.config import Config
 from exporter.core.ports import GpuInventory, WorkloadSource
@@ -16,15 +17,19 @@ from exporter.workloads.slurm import (
     end_directory,
 )
 
+if TYPE_CHECKING:
+    from exporter.workloads.slurm.hub_jobs import HubJobs
+
 
 def build_schedulers(
-    config: Config, inventory: GpuInventory
+    config: Config, inventory: GpuInventory, hub_jobs: "HubJobs | None" = None
 ) -> tuple[WorkloadSource, ...]:
     """Return a source for each scheduler: a node may belong to several.
 
     Args:
         config: as configured.
         inventory: which GPUs there are.
+        hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
 
     Raises:
         ConfigError: the key for hashes of users cannot be read.
@@ -32,14 +37,17 @@ def build_schedulers(
     budget = FileBudget.of_this_process()
     sources: list[WorkloadSource] = []
     if config.slurm.enabled:
-        sources.append(_slurm(config, inventory, budget))
+        sources.append(_slurm(config, inventory, budget, hub_jobs))
     if config.kubernetes.enabled != "false":
         sources.append(_kubernetes(config, inventory, budget))
     return tuple(sources)
 
 
 def _slurm(
-    config: Config, inventory: GpuInventory, budget: FileBudget
+    config: Config,
+    inventory: GpuInventory,
+    budget: FileBudget,
+    hub_jobs: "HubJobs | None",
 ) -> WorkloadSource:
     places = SlurmPlaces(
         cgroupfs=config.path.cgroupfs,
@@ -56,7 +64,9 @@ def _slurm(
         device_dir=config.gpu.device_dir,
         maps=tuple(maps),
     )
-    return SlurmWorkloads(places, inventory, gpus, _naming(config), budget=budget)
+    return SlurmWorkloads(
+        places, inventory, gpus, _naming(config), budget=budget, hub_jobs=hub_jobs
+    )
 
 
 def _kubernetes(

@@ -110,7 +110,7 @@ class _Daemon:
         self._manager = manager
         self._publisher = Publisher(config.sampling.interval_s, manager.on_tick)
         self._live = plan.live(config, None)
-        self._beside = Beside(self._live.poll)
+        self._beside = Beside(*self._live.beside)
         self._advise(self._live)
         try:
             self._runner = plan.runner(config, self._live, self._publisher)
@@ -200,7 +200,7 @@ class _Daemon:
             )
         self._config, self._live = new, live
         self._runner.apply(live)
-        self._beside.exchange(live.poll)
+        self._beside.exchange(*live.beside)
         self._app.set_level(new.metrics.level)
         logging.getLogger().setLevel(new.log.level.upper())
         self._advise(live)

@@ -68,7 +68,7 @@ def test_work_that_is_exchanged_ends_before_the_next_begins() -> None:
         beside.exchange(second)
         await second.again.wait()
         ended_first.append(first.ended)
-        beside.exchange(None)
+        beside.exchange()
 
     _play(beside, story)
 
@@ -141,7 +141,7 @@ def test_a_call_that_hangs_in_a_thread_is_not_waited_for() -> None:
 
 def test_without_work_there_are_no_threads() -> None:
     """Most daemons ask nobody."""
-    beside = Beside(None)
+    beside = Beside()
 
     async def nothing() -> None:
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from exporter.carbon.live import LiveIntensity
 from exporter.carbon.poller import Poller
 from exporter.carbon.provider import Provider, Web
 from exporter.carbon.relay import Relay
-from exporter.carbon.secret import basic_authorization, read_secret
+from exporter.carbon.secret import Secret, basic_authorization, read_secret
 from exporter.carbon.streams import open_streams
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.config import Carbon
@@ -86,7 +86,7 @@ def live_source(
 
 def _provider(carbon: Carbon, zone: str) -> tuple[Provider, _Opener]:
     if carbon.hub_url is not None:
-        return _relay(carbon, carbon.hub_url), _way_to_hub(carbon, carbon.hub_url)
+        return _relay(carbon, carbon.hub_url), way_to_hub(carbon, carbon.hub_url)
     if carbon.file is not None:
         # It needs no web, and this one costs nothing.
         return FileIntensity(carbon.file), open_streams
@@ -105,14 +105,28 @@ def _provider(carbon: Carbon, zone: str) -> tuple[Provider, _Opener]:
 
 
 def _relay(carbon: Carbon, url: str) -> Relay:
+    return Relay(url, hub_authorization(carbon))
+
+
+def hub_authorization(carbon: Carbon) -> Secret | None:
+    """Return what is sent to the hub in the header Authorization, if anything is.
+
+    Raises:
+        ConfigError: the password cannot be read.
+    """
     user, path = carbon.hub_user, carbon.hub_password_file
     if user is None or path is None:
-        return Relay(url)
+        return None
     password = read_secret(path, "carbon.hub_password_file")
-    return Relay(url, basic_authorization(user, password))
+    return basic_authorization(user, password)
 
 
-def _way_to_hub(carbon: Carbon, url: str) -> _Opener:
+def way_to_hub(carbon: Carbon, url: str) -> _Opener:
+    """Return what opens the way to the hub; nothing is asked yet.
+
+    Raises:
+        ConfigError: certificates cannot be used.
+    """
     if not url.lower().startswith("https:"):
         return open_streams
     files = TlsFiles(carbon.hub_ca_file, carbon.hub_cert_file, carbon.hub_key_file)

@@ -22,6 +22,7 @@ from exporter.config.values import (
     one_of,
     path,
     pue_rules,
+    word,
 )
 from exporter.core.errors import ConfigError
 from exporter.core.model import GpuOrder, IdlePolicy, PlatformPolicy, UserLabel
@@ -216,6 +217,17 @@ class Slurm:
         default=None,
         default_note="the jobs on a GPU share all of it",
     )
+    ask_hub: bool = setting(
+        boolean(),
+        "ask the hub of `carbon.hub_url` for what the node cannot know of its jobs",
+        default=False,
+    )
+    node_name: str | None = setting(
+        word(),
+        "what Slurm calls this node, for asking the hub",
+        default=None,
+        default_note="the name of the host",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +393,11 @@ class Config:
     metrics: Metrics = field(default_factory=Metrics)
     archive: Archive = field(default_factory=Archive)
     log: Log = field(default_factory=Log)
+
+    def __post_init__(self) -> None:
+        if self.slurm.ask_hub and self.carbon.hub_url is None:
+            msg = "slurm.ask_hub: needs carbon.hub_url, the address of the hub"
+            raise ConfigError(msg)
 
 
 SECTIONS: tuple[Section, ...] = sections_of(Config)

@@ -16,6 +16,7 @@ from exporter.hub.api_models import (
 from exporter.hub.board import intensity_answer
 from exporter.hub.budgets.api_models import BudgetsAnswer, budgets_answer
 from exporter.hub.desk import Desk
+from exporter.hub.slurm.api_models import SlurmJobsAnswer
 
 
 def api_router(desk: Desk, *, version: str) -> APIRouter:
@@ -64,10 +65,10 @@ def api_router(desk: Desk, *, version: str) -> APIRouter:
     return router
 
 
-def intensity_router(desk: Desk) -> APIRouter:
-    """Build the route of the intensity, for the description of the API alone.
+def direct_router(desk: Desk) -> APIRouter:
+    """Build what nodes ask for, for the description of the API alone.
 
-    What is asked for goes round it; see intensity.py.
+    What is asked for goes round it; see intensity.py and slurm/asking.py.
     """
     router = APIRouter(prefix="/api/v1")
 
@@ -90,6 +91,26 @@ def intensity_router(desk: Desk) -> APIRouter:
             raise HTTPException(status.HTTP_404_NOT_FOUND)
         unix_s = Seconds(desk.unix_s)
         return intensity_answer(board.view(unix_s), unix_s)
+
+    @router.get(
+        "/slurm/jobs",
+        summary="Jobs of Slurm that hold one node",
+        description="Send the `ETag` of the last answer as `If-None-Match`. A node "
+        "that Slurm does not know has no jobs.",
+        responses={
+            304: {"description": "nothing changed"},
+            400: {"description": "no node is named"},
+            404: {"description": "the hub asks no slurmrestd"},
+            503: {"description": "slurmrestd has not told any jobs yet"},
+        },
+    )
+    async def slurm_jobs(
+        node: Annotated[str, Query(description="its name in Slurm, such as n01")],
+    ) -> SlurmJobsAnswer:
+        table = None if desk.slurm is None else desk.slurm.table
+        if table is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND)
+        return SlurmJobsAnswer.model_validate_json(table.answer(node).body)
 
     return router
 

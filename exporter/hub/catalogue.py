@@ -14,6 +14,7 @@ from exporter.exposition.catalogue import (
 )
 from exporter.exposition.metric import Metric, counter, gauge
 from exporter.hub.budgets.metrics import BUDGET_METRICS
+from exporter.hub.slurm.metrics import SLURM_METRICS
 
 REQUESTS = counter(
     "jouled_hub_intensity_requests_total",
@@ -36,6 +37,7 @@ CATALOGUE: tuple[Metric, ...] = (
     CARBON_FORECAST,
     *BUDGET_METRICS,
     CARBON_FETCHES,
+    *SLURM_METRICS,
     REQUESTS,
     RELOAD_SUCCESSFUL,
     BUILD_INFO,

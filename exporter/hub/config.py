@@ -6,6 +6,7 @@ from exporter.carbon.provider import Provider
 from exporter.core.units import Seconds
 from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
 from exporter.hub.settings import HubSettings
+from exporter.hub.slurm.plan import SlurmPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class HubConfig(HubSettings):
         zones: what is asked for, in the order of the file.
         notices: what the operator should know of it, a line each.
         budgets: the carbon budgets, and where they are read.
+        slurm: how slurmrestd is asked; ``None`` if nobody is.
     """
 
     zones: tuple[ZonePlan, ...] = ()
     notices: tuple[str, ...] = ()
     budgets: BudgetPlan = NO_BUDGETS
+    slurm: SlurmPlan | None = None
 
     @property
     def only_zone(self) -> str:

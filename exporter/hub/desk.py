@@ -8,6 +8,7 @@ from exporter.core.forecast import Forecast
 from exporter.core.units import Seconds
 from exporter.hub.budgets.status import NOTHING_STANDS, Standing
 from exporter.hub.site import Site
+from exporter.hub.slurm.keeper import SlurmStanding
 
 # There from the start, so that the first of each is an increase.
 _CODES = (200, 304, 400, 404)
@@ -26,6 +27,7 @@ class Desk:
         site: the first one.
         clocks: what time it is.
         budgets: how the budgets stand, at any time.
+        slurm: how it stands with the jobs of Slurm; ``None`` if nobody is asked.
     """
 
     def __init__(
@@ -33,9 +35,11 @@ class Desk:
         site: Site,
         clocks: Time,
         budgets: Callable[[], Standing] = lambda: NOTHING_STANDS,
+        slurm: Callable[[], SlurmStanding | None] = lambda: None,
     ) -> None:
         self.site = site
         self._budgets = budgets
+        self._slurm = slurm
         self.reload_refused = False
         self.requests: Counter[int] = Counter(dict.fromkeys(_CODES, 0))
         self._clocks = clocks
@@ -58,6 +62,11 @@ class Desk:
     def budgets(self) -> Standing:
         """How the budgets stand."""
         return self._budgets()
+
+    @property
+    def slurm(self) -> SlurmStanding | None:
+        """How it stands with the jobs of Slurm; ``None`` if nobody is asked."""
+        return self._slurm()
 
     @property
     def is_ready(self) -> bool:

@@ -25,6 +25,7 @@ from exporter.hub.board import View
 from exporter.hub.budgets.families import budget_families
 from exporter.hub.catalogue import RELOAD_SUCCESSFUL, REQUESTS
 from exporter.hub.desk import Desk
+from exporter.hub.slurm.metrics import slurm_families
 
 
 def families(desk: Desk, build: Build) -> list[Family]:
@@ -36,6 +37,7 @@ def families(desk: Desk, build: Build) -> list[Family]:
         *_carbon(views, unix_s),
         *budget_families(desk.budgets),
         _known(CARBON_FETCHES, fetches),
+        *slurm_families(desk.slurm),
         _known(
             REQUESTS,
             (((str(code),), count) for code, count in sorted(desk.requests.items())),

@@ -14,10 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.exposition.direct import answer_secured, send_scrape
 from exporter.exposition.page import WEB, page_routes
-from exporter.hub.api import api_router, intensity_router
+from exporter.hub.api import api_router, direct_router
 from exporter.hub.desk import Desk
 from exporter.hub.intensity import PATH, send_intensity
 from exporter.hub.scrape import HubScrapes
+from exporter.hub.slurm import asking
 
 _WEB = Path(__file__).parent / "web"
 _PAGE = (
@@ -38,19 +39,21 @@ class HubApp(FastAPI):
             await super().__call__(scope, receive, send)
         elif scope["path"] == PATH:
             await send_intensity(self.desk, scope, send)
+        elif scope["path"] == asking.PATH:
+            await asking.send_slurm_jobs(self.desk, scope, send)
         elif scope["path"] == "/metrics":
             await send_scrape(self.scrapes, scope, send)
         else:
             await answer_secured(super().__call__, scope, receive, send)
 
     def openapi(self) -> dict[str, object]:
-        """Describe the API, with the route that requests go round."""
+        """Describe the API, with the routes that requests go round."""
         if self.openapi_schema is None:
             self.openapi_schema = get_openapi(
                 title=self.title,
                 version=self.version,
                 summary=self.summary,
-                routes=[*intensity_router(self.desk).routes, *self.routes],
+                routes=[*direct_router(self.desk).routes, *self.routes],
             )
         return self.openapi_schema
 

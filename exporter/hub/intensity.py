@@ -40,7 +40,7 @@ async def send_intensity(desk: Desk, scope: Scope, send: Send) -> None:
         (b"etag", prepared.etag),
         (b"cache-control", b"max-age=%d" % max_age_s),
     ]
-    if _is_known(scope, prepared.etag):
+    if is_known(scope, prepared.etag):
         desk.requests[304] += 1
         await send_body(send, 304, b"", headers)
         return
@@ -48,7 +48,7 @@ async def send_intensity(desk: Desk, scope: Scope, send: Send) -> None:
     await send_body(send, 200, prepared.body(unix_s), [_JSON, *headers])
 
 
-def _is_known(scope: Scope, etag: bytes) -> bool:
+def is_known(scope: Scope, etag: bytes) -> bool:
     """Whether the client has it already (RFC 9110, 13.1.2: the weak comparison)."""
     opaque = etag.removeprefix(b"W/")
     for value in header_values(scope, b"if-none-match"):

@@ -33,6 +33,7 @@ from exporter.hub.config import HubConfig, ZonePlan
 from exporter.hub.options import Options
 from exporter.hub.providers import KIND_OF, build_provider
 from exporter.hub.settings import SECTIONS, SETTINGS
+from exporter.hub.slurm.plan import read_slurm
 
 AUTO = "auto"
 """Stands for the provider without a token that covers the zone."""
@@ -64,7 +65,8 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> HubConfig:
         raise ConfigError(msg)
     document = read_document(config_file, "file of a hub", "zones")
     sections = {section.name for section in SECTIONS if section.name}
-    _only(document, "zones", "providers", "prometheus", "budgets", *sorted(sections))
+    parts = ("zones", "providers", "prometheus", "budgets", "slurm")
+    _only(document, *parts, *sorted(sections))
     values = {**_values_of_file(document), **given}
     config = with_values(HubConfig(), values, SECTIONS)
     if "state.dir" not in values:
@@ -75,11 +77,13 @@ def load(args: argparse.Namespace, environ: Mapping[str, str]) -> HubConfig:
     zones = _Zones(document.section("providers"), environ, notices).read(
         document.section("zones")
     )
+    slurm = read_slurm(document, notices)
     return replace(
         config,
         zones=zones,
         notices=tuple(notices),
         budgets=read_plan(document),
+        slurm=slurm,
     )
 
 

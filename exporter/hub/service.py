@@ -26,6 +26,7 @@ from exporter.hub.desk import Desk
 from exporter.hub.http import create_app
 from exporter.hub.settings import needs_restart
 from exporter.hub.site import Site
+from exporter.hub.slurm.keeper import SlurmJobs
 from exporter.notify import ServiceManager
 from exporter.startup import (
     StartError,
@@ -109,8 +110,12 @@ class _Hub:
         self._manager = manager
         clocks = Clocks(plan.clocks.unix, plan.clocks.monotonic)
         self._budgets = Budgets(config.state.dir, clocks)
+        self._slurm = SlurmJobs(plan.clocks)
         self._desk = Desk(
-            plan.site(config, None), plan.clocks, lambda: self._budgets.standing
+            plan.site(config, None),
+            plan.clocks,
+            lambda: self._budgets.standing,
+            lambda: self._slurm.standing,
         )
         app = create_app(self._desk, version=version())
         self._server = WebServer(app, sockets, web_config, _LIMITS)
@@ -144,6 +149,7 @@ class _Hub:
             },
         )
         self._budgets.follow(self._config.budgets, self._config.only_zone)
+        self._slurm.follow(self._config.slurm)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._server.serve(stop))
@@ -154,6 +160,7 @@ class _Hub:
             return 1
         finally:
             self._manager.on_stop()
+            self._slurm.end()
             self._budgets.end()
         return 0
 
@@ -194,6 +201,7 @@ class _Hub:
         self._config = new
         self._desk.site = site
         self._budgets.follow(new.budgets, new.only_zone)
+        self._slurm.follow(new.slurm)
         self._desk.reload_refused = False
         self._changed.set()
         logging.getLogger().setLevel(new.log.level.upper())

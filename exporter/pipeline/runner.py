@@ -37,14 +37,14 @@ class Live:
         settings: what the operator decides.
         intensity: the carbon intensity in force.
         pue: the power usage effectiveness in force.
-        poll: keeps the intensity up to date in an event loop until the event is
-            set; ``None`` if nothing does.
+        beside: what goes on in an event loop until the event is set, such as
+            keeping the intensity up to date.
     """
 
     settings: EngineSettings
     intensity: IntensitySource
     pue: PueSource
-    poll: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    beside: tuple[Callable[[asyncio.Event], Awaitable[None]], ...] = ()
 
 
 class Publisher:

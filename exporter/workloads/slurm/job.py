@@ -6,6 +6,7 @@ stands still; a requeued one goes on under the same id.
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from exporter.core.model import (
     GpuHold,
@@ -19,6 +20,9 @@ from exporter.workloads.slurm import facts
 from exporter.workloads.slurm.job_cgroups import JobCgroups, Limits
 from exporter.workloads.slurm.told import Told
 from exporter.workloads.users import UserNames
+
+if TYPE_CHECKING:
+    from exporter.workloads.slurm.hub_jobs import HubJob
 
 SCHEDULER = "slurm"
 GROUP = "slurm"
@@ -84,6 +88,7 @@ class Job:
         self._workload: WorkloadId | None = None
         self._first_seen_s = now_s
         self._began_unix_s = Seconds(unix_s)
+        self._previous_unix_s = float("-inf")
         self._spread = spread
         self._memory_bytes: Bytes | None = None
         self._memory_due_s = now_s
@@ -163,6 +168,19 @@ class Job:
         self._usage = None
         return True
 
+    def hear(self, hub: "HubJob") -> bool:
+        """Take the word of the hub, if it is of this run; return whether it is new."""
+        if hub == self.told.hub:
+            self.told.hub = hub
+            return False
+        began_s = self._times[0] or self._began_unix_s
+        if hub.start_unix_s <= self._previous_unix_s or not hub.is_of(
+            self.uid, began_s
+        ):
+            return False
+        self.told.hub = hub
+        return True
+
     def derive(self, unix_s: float) -> None:
         """Work out reservations and times from all that is known now."""
         cpus = self.limits.cpus or self.told.cpus() or 0
@@ -177,7 +195,13 @@ class Job:
         self._usage = None
 
     def settle_labels(
-        self, now_s: float, users: UserNames, naming: UserNaming, *, may_search: bool
+        self,
+        now_s: float,
+        users: UserNames,
+        naming: UserNaming,
+        *,
+        may_search: bool,
+        may_ask: bool = False,
     ) -> None:
         """Fix the labels if all is known, or if it takes too long.
 
@@ -188,10 +212,13 @@ class Job:
             users: knows names of users.
             naming: how they are written.
             may_search: environments of processes can be read.
+            may_ask: the hub may tell what is missing.
         """
         told = self.told
         user, self.uid = told.user(users, self.uid)
-        may_learn = may_search and bool(self.cgroups) and told.may_learn
+        may_learn = may_search and told.may_learn
+        may_learn |= may_ask and not told.text("SLURM_JOB_NAME")
+        may_learn &= bool(self.cgroups)
         is_due = self.age_s(now_s) >= LABELS_WAIT_S or self.farewells > 1
         # A user whom nobody asked about will not be known later.
         is_due |= not self.cgroups and self.uid is None
@@ -257,6 +284,7 @@ class Job:
         if it was reported in the last tick.
         """
         self.cgroups.go_on_from(previous.cpu_s or Seconds(0.0))
+        self._previous_unix_s = previous._began_unix_s  # noqa: SLF001 - of the same class
         previous.retire()
 
     def note_end(self, unix_s: Seconds) -> None:

@@ -7,6 +7,7 @@ of a process; until then, but not for long, the job is kept back.
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget
 from exporter.workloads.slurm.drops import DropDirectory
@@ -15,6 +16,9 @@ from exporter.workloads.slurm.facts import text_of
 from exporter.workloads.slurm.job import LABELS_WAIT_S, Job
 from exporter.workloads.slurm.job_cgroups import Part
 from exporter.workloads.slurm.tree import JobPlace
+
+if TYPE_CHECKING:
+    from exporter.workloads.slurm.hub_jobs import HubJobs
 
 _GOLDEN_RATIO = 0.618_034
 
@@ -126,6 +130,15 @@ class JobRegistry:
         self.news.pop(job, None)
         if self._by_id.get(job.job_id) is job:
             del self._by_id[job.job_id]
+
+    def hear(self, hub_jobs: "HubJobs") -> None:
+        """Take in what the hub told meanwhile."""
+        hub_jobs.has_jobs = bool(self._jobs)
+        by_id = hub_jobs.by_id
+        for job in self._jobs:
+            hub = by_id.get(job.job_id)
+            if hub is not None and hub is not job.told.hub and job.hear(hub):
+                self.news[job] = None
 
     def name(self, job: Job, now_s: float, *, may_search: bool) -> Job | None:
         """Find out the id of a job that is known by its SLUID alone.

@@ -13,6 +13,7 @@ when the daemon was dead, what the Epilog wrote down meanwhile is read first.
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from exporter.core.errors import SourceAbsentError
 from exporter.core.model import (
@@ -43,6 +44,9 @@ from exporter.workloads.slurm.tree import Holder, JobPlace, scan
 from exporter.workloads.slurm.watcher import Watcher
 from exporter.workloads.users import UserNames
 
+if TYPE_CHECKING:
+    from exporter.workloads.slurm.hub_jobs import HubJobs
+
 _INFO = SourceInfo(
     name="slurm", component="workloads", method="none", quality="none", scope="node"
 )
@@ -70,6 +74,7 @@ class SlurmWorkloads:
         unix_time: the wall clock, s.
         budget: how many files may be kept open.
         open_inotify: opens an inotify instance.
+        hub_jobs: what the hub tells; ``None`` if it is not asked.
     """
 
     def __init__(  # noqa: PLR0913 - everything it knows comes from outside
@@ -84,6 +89,7 @@ class SlurmWorkloads:
         unix_time: Callable[[], float] = time.time,
         budget: FileBudget | None = None,
         open_inotify: Callable[[], Inotify] = Inotify,
+        hub_jobs: "HubJobs | None" = None,
     ) -> None:
         self._places = places
         self._naming = naming or UserNaming()
@@ -95,6 +101,7 @@ class SlurmWorkloads:
         self._ends = EndRecords(places.ended)
         self._watcher = Watcher(self._drops, open_inotify)
         self._search = EnvironmentSearch(places.procfs, self._doubts, monotonic)
+        self._hub_jobs = hub_jobs
         self._owners = GpuOwners(
             inventory, gpus or GpuSettings(), places.procfs, self._doubts
         )
@@ -236,6 +243,8 @@ class SlurmWorkloads:
 
     def _learn(self, now_s: float) -> None:
         news = self._jobs.news
+        if self._hub_jobs is not None:
+            self._jobs.hear(self._hub_jobs)
         news.update(dict.fromkeys(self._search.search(now_s)))
         may_search = self._search.is_allowed
         left = _MOST_REFRESHED
@@ -275,9 +284,7 @@ class SlurmWorkloads:
                 unnamed_s += job.cpu_s or 0.0
                 continue
             if job.labels is None:
-                job.settle_labels(
-                    now_s, self._users, self._naming, may_search=may_search
-                )
+                self._settle_labels(job, now_s, may_search=may_search)
             # What nothing counts, as left-over cgroups of a job that has long been
             # gone, is not in the counter above it either.
             if job.cpu_s is not None or (not job.cgroups and job.say_farewell()):
@@ -288,3 +295,15 @@ class SlurmWorkloads:
             cpu_s = Seconds(group_s - unnamed_s)
             groups = (WorkloadGroup(GROUP, cpu_s, tuple(members)),)
         return WorkloadsReading(SCHEDULER, tuple(usages), groups, missed)
+
+    def _settle_labels(self, job: Job, now_s: float, *, may_search: bool) -> None:
+        hub_jobs = self._hub_jobs
+        job.settle_labels(
+            now_s,
+            self._users,
+            self._naming,
+            may_search=may_search,
+            may_ask=hub_jobs is not None,
+        )
+        if hub_jobs is not None and not job.told.text("SLURM_JOB_NAME"):
+            hub_jobs.wish()

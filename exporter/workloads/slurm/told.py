@@ -1,12 +1,12 @@
-"""What is told of one job: by its drop file, and by the environment of a process.
+"""What is told of one job: by drop file, environment of a process, and hub.
 
-They come one after the other, or one of them never. What the drop file says is
+They come one after the other, or some of them never. What the drop file says is
 believed first: root wrote it. A user can put any name into the environment of a
-process, but can have no process of another user.
+process, but can have no process of another user. The hub fills in what is left.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.core.model import NO_LABELS
 from exporter.core.units import Seconds
@@ -14,6 +14,9 @@ from exporter.workloads.labels import shorten
 from exporter.workloads.slurm import facts
 from exporter.workloads.slurm.drops import Drop
 from exporter.workloads.users import UserNames
+
+if TYPE_CHECKING:
+    from exporter.workloads.slurm.hub_jobs import HubJob
 
 ValueT = TypeVar("ValueT")
 
@@ -24,13 +27,15 @@ class Told:
     Attributes:
         drop: its drop file.
         environment: that of one of its processes; ``None`` until one was read.
+        hub: what the hub tells; ``None`` as long as it tells nothing.
     """
 
-    __slots__ = ("drop", "environment")
+    __slots__ = ("drop", "environment", "hub")
 
     def __init__(self) -> None:
         self.drop: Drop | None = None
         self.environment: facts.Environment | None = None
+        self.hub: HubJob | None = None
 
     def witnesses(self) -> tuple[facts.Environment, ...]:
         """Environments that tell of it, the most trustworthy first."""
@@ -39,6 +44,8 @@ class Told:
             told.append(self.drop.facts)
         if self.environment is not None:
             told.append(self.environment)
+        if self.hub is not None:
+            told.append(self.hub.facts)
         return tuple(told)
 
     @property
@@ -47,7 +54,7 @@ class Told:
         if self.environment is not None:
             return False
         # The drop file of a newer Slurm has it all.
-        return self.drop is None or not self.text("SLURM_JOB_NAME")
+        return self.drop is None or not facts.text_of(self.drop.facts, "SLURM_JOB_NAME")
 
     def text(self, *names: str) -> str:
         """Return the first of these variables that any witness tells; "" if none."""
@@ -78,10 +85,11 @@ class Told:
         for each in self.witnesses():
             start_s, limit_s = facts.times_of(each, unix_s)
             if start_s is not None:
-                return start_s, limit_s
+                return start_s, limit_s or self._limit_s(start_s)
         # The Prolog ran just before the job; else it is as old as its cgroup.
         drop = self.drop
-        return began_unix_s if drop is None else drop.written_unix_s, None
+        start_s = began_unix_s if drop is None else drop.written_unix_s
+        return start_s, self._limit_s(start_s)
 
     def user(self, users: UserNames, uid: int | None) -> tuple[str | None, int | None]:
         """Name of the user, ``None`` while it is being looked for; and the uid.
@@ -91,7 +99,10 @@ class Told:
             uid: whose job it is, as far as the kernel tells.
         """
         drop_facts = {} if self.drop is None else self.drop.facts
-        name = facts.text_of(drop_facts, "SLURM_JOB_USER")
+        hub_facts = {} if self.hub is None else self.hub.facts
+        name = facts.text_of(drop_facts, "SLURM_JOB_USER") or facts.text_of(
+            hub_facts, "SLURM_JOB_USER"
+        )
         if name:
             return name, uid
         told = facts.number_of(drop_facts, "SLURM_JOB_UID")
@@ -113,6 +124,14 @@ class Told:
             "node_list": self.text("SLURM_JOB_NODELIST", "SLURM_NODELIST"),
         }
         return {key: shorten(text) for key, text in info.items() if text} or NO_LABELS
+
+    def _limit_s(self, start_s: Seconds) -> Seconds | None:
+        """How long the job may run from a start on by the word of the hub, s."""
+        hub = self.hub
+        if hub is None or hub.limit_s is None:
+            return None
+        left_s = hub.start_unix_s + hub.limit_s - start_s
+        return Seconds(left_s) if left_s > 0 else None
 
 
 def _first(values: Iterable[ValueT | None]) -> ValueT | None:
