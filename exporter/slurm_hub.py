@@ -130,6 +130,7 @@ class SlurmHub:
         if self._failures:
             _log.info("the hub tells the jobs of slurm again")
         self._failures = 0
+        self._jobs.answers = True
         fresh_for_s = web.max_age_s(self._call) or 0.0
         return min(_LONGEST_PERIOD_S, max(self._every_s, fresh_for_s))
 
@@ -165,6 +166,7 @@ class SlurmHub:
             )
         self._outcome = error.outcome
         self._failures += 1
+        self._jobs.answers = False
         if isinstance(error, NotCoveredError | CredentialsError):
             return _NOT_THERE_S
         ceiling_s = self._every_s * 2.0 ** min(self._failures, _MOST_DOUBLINGS)

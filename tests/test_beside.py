@@ -149,3 +149,25 @@ def test_without_work_there_are_no_threads() -> None:
     _play(beside, nothing)
 
     assert not beside.hangs(0.0)
+
+
+def test_a_piece_of_work_that_crashes_ends_no_other() -> None:
+    """A fault in one thing that is asked for leaves the rest alone."""
+    crashing, good = _Work(failures=9), _Work()
+
+    async def story() -> None:
+        await crashing.crashed.wait()
+        await good.again.wait()
+
+    _play(Beside(crashing, good, again_after_s=_LONG_S), story)
+
+    assert (crashing.begun, good.begun, good.ended) == (1, 1, 1)
+
+
+def test_each_piece_of_work_is_begun_again_by_itself() -> None:
+    """While the others go on as they were."""
+    crashing, good = _Work(failures=2), _Work()
+
+    _play(Beside(good, crashing, again_after_s=0.01), crashing.again.wait)
+
+    assert (crashing.begun, good.begun) == (3, 1)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.bootstrap import build_live, build_pue, build_sources
+from exporter.bootstrap import build_live, build_pue, build_sources, daemon_plan
 from exporter.config import (
     Carbon,
     Config,
@@ -160,3 +160,22 @@ def test_a_schedule_of_the_pue_takes_its_place() -> None:
     assert build_pue(fixed).current(noon) == 1.3
     assert build_pue(scheduled).current(noon) == 1.5
     assert build_pue(scheduled).current(Seconds(noon + 3600)) == 1.3
+
+
+def test_the_hub_is_asked_for_jobs_only_where_that_is_wished(tmp_path: Path) -> None:
+    """It is off by default, and goes on beside the intensity."""
+    url = "http://127.0.0.1:9"
+    config = Config(
+        carbon=Carbon(zone="DE", hub_url=url), state=State(dir=tmp_path / "state")
+    )
+    asking = replace(config, slurm=Slurm(ask_hub=True, node_name="n01"))
+    plan = daemon_plan(lambda: config)
+
+    assert len(plan.live(config, None).beside) == 1
+    assert len(plan.live(asking, None).beside) == 2
+
+
+def test_without_a_hub_there_is_nobody_to_ask_for_jobs() -> None:
+    """The message names both settings."""
+    with pytest.raises(ConfigError, match=r"slurm\.ask_hub: needs carbon\.hub_url"):
+        Config(slurm=Slurm(ask_hub=True))

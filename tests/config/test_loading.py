@@ -34,6 +34,8 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "slurm.enabled": ("false", False),
     "slurm.gpu_order": ("pci", "pci"),
     "slurm.shards_per_gpu": ("8", 8),
+    "slurm.ask_hub": ("true", True),
+    "slurm.node_name": ("n01", "n01"),
     "kubernetes.enabled": ("false", "false"),
     "kubernetes.node_name": ("gpu-1.example.org", "gpu-1.example.org"),
     "kubernetes.names": ("logs", "logs"),
@@ -79,6 +81,10 @@ _OF_HUB = {"JOULED_CARBON__ZONE": "DE", "JOULED_CARBON__HUB_URL": "https://hub"}
 # What some of them make no sense without.
 COMPANIONS = {
     "carbon.hub_url": {"JOULED_CARBON__ZONE": "DE"},
+    "slurm.ask_hub": {
+        "JOULED_CARBON__ZONE": "DE",
+        "JOULED_CARBON__HUB_URL": "http://hub:9879",
+    },
     "carbon.file": {"JOULED_CARBON__ZONE": "DE"},
     "carbon.direct": {"JOULED_CARBON__ZONE": "DE"},
     "carbon.hub_ca_file": _OF_HUB,
@@ -388,6 +394,7 @@ _HUB = ("--carbon.zone=DE", "--carbon.hub-url=http://h")
         (["--carbon.hub-url=http://h"], "carbon.hub_url: needs carbon.zone"),
         (["--carbon.direct"], "carbon.direct: needs carbon.zone"),
         (["--carbon.file=/x"], "carbon.file: needs carbon.zone"),
+        (["--slurm.ask-hub"], "slurm.ask_hub: needs carbon.hub_url"),
         (["--carbon.hub-user=ada"], "carbon.hub_user: needs carbon.hub_url"),
         (["--carbon.hub-ca-file=/x"], "carbon.hub_ca_file: needs carbon.hub_url"),
         (

@@ -12,6 +12,7 @@ from exporter.hub.config import ZonePlan
 from exporter.hub.desk import Desk
 from exporter.hub.http import HubApp, create_app
 from exporter.hub.site import Site
+from exporter.hub.slurm.keeper import SlurmStanding
 from tests.fakes.asgi import Asker
 from tests.fakes.carbon import NOW, FakeProvider
 from tests.fakes.carbon_world import no_web
@@ -29,14 +30,19 @@ class HubWorld:
 
     Attributes:
         standing: how the budgets stand.
+        slurm: how it stands with the jobs of Slurm; ``None``: nobody is asked.
     """
 
     def __init__(self, folder: Path, **zones: tuple[FakeProvider, ...]) -> None:
         self.time = FakeTime(NOW, _NEVER_S)
         self._store = LastGood(folder)
         self.standing = NOTHING_STANDS
+        self.slurm: SlurmStanding | None = None
         self.desk = Desk(
-            self._build(None, zones), self.time.clocks, lambda: self.standing
+            self._build(None, zones),
+            self.time.clocks,
+            lambda: self.standing,
+            lambda: self.slurm,
         )
         self.app: HubApp = create_app(self.desk, version="1.2.3")
         self.asker = Asker(self.app)

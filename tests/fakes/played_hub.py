@@ -1,16 +1,14 @@
 """A hub that is played, well or badly, in a thread: nodes ask it over real HTTP."""
 
-import asyncio
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.fakes.carbon_server import Ask, CarbonServer, Play
+from tests.fakes.server_thread import server_in_thread
 
-_LONG_S = 30.0
 _SLOT_S = 900.0
 _HOUR_S = 3600.0
 
@@ -97,23 +95,5 @@ def played_hub(tls: ssl.SSLContext | None = None) -> Iterator[PlayedHub]:
     Args:
         tls: what it shows of itself; ``None`` for plain HTTP.
     """
-    found: list[tuple[PlayedHub, asyncio.AbstractEventLoop, asyncio.Event]] = []
-    started = threading.Event()
-
-    async def serve() -> None:
-        async with CarbonServer(tls) as server:
-            end = asyncio.Event()
-            found.append((PlayedHub(server), asyncio.get_running_loop(), end))
-            started.set()
-            await end.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="hub")
-    thread.start()
-    assert started.wait(_LONG_S)
-    hub, loop, end = found[0]
-    try:
-        yield hub
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(_LONG_S)
-        assert not thread.is_alive()
+    with server_in_thread(tls) as server:
+        yield PlayedHub(server)

@@ -95,13 +95,15 @@ class ClusterDaemons:
         self._start("slurmd", "-D", "-f", config, "-N", self._layout.node)
 
     def start_rest(self, user: pwd.struct_passwd) -> Path:
-        """Start slurmrestd on a unix socket, as a user that is not Slurm's own.
+        """Start slurmrestd, once, on a unix socket; its user is not Slurm's own.
 
         Args:
             user: it is asked without a token in this user's name.
         """
         # slurmrestd makes the socket itself, and it is not root.
         directory = self._layout.directory / "rest"
+        if "slurmrestd" in self._running:
+            return directory / "socket"
         directory.mkdir()
         os.chown(directory, user.pw_uid, user.pw_gid)
         path = directory / "socket"

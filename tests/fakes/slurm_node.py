@@ -12,6 +12,7 @@ from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming
 from exporter.workloads.slurm import GpuSettings, SlurmPlaces, SlurmWorkloads
+from exporter.workloads.slurm.hub_jobs import HubJobs
 from exporter.workloads.users import UserNames
 from tests.fakes.cgroups import Layout, PlayedJob, PlayedSlurm
 from tests.fakes.clock import Clock
@@ -58,6 +59,7 @@ class SlurmNode:
         open_inotify: Callable[[], Inotify] = Inotify,
         counts_cpu: bool = True,
         plays_wall: bool = False,
+        hub_jobs: HubJobs | None = None,
     ) -> None:
         self._plays_wall = plays_wall
         self.clock = Clock(1000.0)
@@ -77,6 +79,7 @@ class SlurmNode:
             unix_time=self.unix_time,
             budget=budget,
             open_inotify=open_inotify,
+            hub_jobs=hub_jobs,
         )
         self.source = self._build()
 

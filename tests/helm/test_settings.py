@@ -74,6 +74,12 @@ def test_the_hub_takes_what_the_chart_writes(chart: Chart, tmp_path: Path) -> No
                 "price_per_kwh": 0.31,
             },
         ],
+        "slurm": {
+            "url": "https://slurmrestd.hpc:6820",
+            "user": "jouled",
+            "token_file": str(token),
+            "interval": "1m",
+        },
         "log": {"level": "debug"},
     }
     rendered = chart.objects(merged(HUB, of_path("hub.config", config)))

@@ -54,11 +54,13 @@ class HubJobs:
 
     Attributes:
         by_id: the jobs that the hub knows on this node; exchanged as a whole.
+        answers: whether the hub told anything the last time.
         has_jobs: whether there are jobs here that could be asked for.
     """
 
     def __init__(self) -> None:
         self.by_id: Mapping[str, HubJob] = _NOTHING
+        self.answers = False
         self.has_jobs = False
         self._wishes = False
         self._on_wish: Callable[[], None] = _ignore

@@ -216,7 +216,7 @@ class Job:
         """
         told = self.told
         user, self.uid = told.user(users, self.uid)
-        may_learn = may_search and told.may_learn
+        may_learn = may_search and told.may_learn and told.hub is None
         may_learn |= may_ask and not told.text("SLURM_JOB_NAME")
         may_learn &= bool(self.cgroups)
         is_due = self.age_s(now_s) >= LABELS_WAIT_S or self.farewells > 1

@@ -303,7 +303,7 @@ class SlurmWorkloads:
             self._users,
             self._naming,
             may_search=may_search,
-            may_ask=hub_jobs is not None,
+            may_ask=hub_jobs is not None and hub_jobs.answers,
         )
         if hub_jobs is not None and not job.told.text("SLURM_JOB_NAME"):
             hub_jobs.wish()
