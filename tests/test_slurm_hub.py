@@ -209,3 +209,14 @@ def test_a_job_without_a_name_lets_the_hub_be_asked_soon() -> None:
     assert list(jobs.by_id) == ["7"]
     # Nobody listens any more, and nobody minds.
     jobs.wish()
+
+
+def test_a_wish_from_before_anybody_listened_is_not_forgotten() -> None:
+    """The ticks may begin before the loop does."""
+    jobs = HubJobs()
+    wishes: list[int] = []
+
+    jobs.wish()
+    jobs.on_wish(lambda: wishes.append(1))
+
+    assert wishes == [1]

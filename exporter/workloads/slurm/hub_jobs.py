@@ -76,8 +76,11 @@ class HubJobs:
         self._wishes = False
 
     def on_wish(self, call: Callable[[], None] | None) -> None:
-        """Set what is called, in the thread of the ticks; ``None``: nothing."""
+        """Set what is called, maybe in the thread of the ticks; ``None``: nothing."""
         self._on_wish = _ignore if call is None else call
+        # What was wished before anybody listened.
+        if self._wishes:
+            self._on_wish()
 
 
 def _ignore() -> None:
