@@ -15,16 +15,23 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 from bench import budgets, hub, pods
+from bench.figures import (
+    USUAL_JOBS,
+    Case,
+    cost_table,
+    judge,
+    judge_slurm,
+    parts_table,
+    scrape_table,
+)
 from bench.node import GPUS, Node, played_node
-from bench.processes import Cost, observe, rss_bytes, running, sleeping
-from bench.report import Target, table, targets
+from bench.processes import observe, rss_bytes, running, sleeping
+from bench.report import targets
 from bench.scrapes import (
     PLAIN,
     PROMETHEUS,
-    Scrapes,
     free_port,
     scrape,
     wait_until_ready,
@@ -36,27 +43,8 @@ _BUDGETS, _SERIES = 100, 50_000
 _NODES = 2000
 _PODS = 250
 _NODE_EXPORTER = "prometheus-node-exporter"
-# The case of the targets; its scrape has about a thousand series.
-_USUAL_JOBS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One exporter, left alone and then scraped.
-
-    Attributes:
-        name: for a person.
-        quiet: its cost while nobody scrapes it.
-        rss_mib: resident memory after the scrapes, MiB.
-        prometheus: scraped as Prometheus does: OpenMetrics if there is, gzip.
-        plain: scraped as curl does: text, not compressed.
-    """
-
-    name: str
-    quiet: Cost
-    rss_mib: float
-    prometheus: Scrapes
-    plain: Scrapes
+# A node of many small jobs, whose reader is measured too.
+_MANY_JOBS = 500
 
 
 def main() -> None:
@@ -69,7 +57,7 @@ def main() -> None:
         "--jobs",
         type=int,
         nargs="*",
-        default=[0, 8, _USUAL_JOBS, 512],
+        default=[0, 8, USUAL_JOBS, 512],
         help="numbers of jobs to play (default: 0 8 64 512)",
     )
     parser.add_argument(
@@ -119,14 +107,18 @@ def main() -> None:
         cases = {jobs: _measure_daemon(node, jobs, args.seconds) for jobs in args.jobs}
         growth = _measure_growth(node, args.seconds)
         parts = {jobs: _measure_parts(node, jobs) for jobs in args.jobs}
+    slurm = {jobs: _measure_slurm(jobs) for jobs in (USUAL_JOBS, _MANY_JOBS)}
     print(f"\nA node with 2 sockets and {GPUS} GPUs, one sample a second\n")
-    print(_cost_table([peer, *cases.values()]))
+    print(cost_table([peer, *cases.values()]))
     print("\nOne scrape a second, CPU of the exporter without its idle cost\n")
-    print(_scrape_table([peer, *cases.values()], peer))
+    print(scrape_table([peer, *cases.values()], peer))
     print("\nCPU milliseconds of one tick and one scrape by part\n")
-    print(_parts_table(parts))
+    print(parts_table(parts))
+    print("\nThe same with jobs of Slurm, read from their cgroups\n")
+    print(parts_table(slurm))
     print()
-    print(targets(_judge(peer, cases, growth)))
+    found = judge(peer, cases, _MORE_PROCESSES, growth)
+    print(targets([*found, judge_slurm(_MANY_JOBS, slurm[_MANY_JOBS])]))
 
 
 def _measure_budgets(series: int) -> None:
@@ -209,108 +201,21 @@ def _measure_parts(node: Node, jobs: int) -> dict[str, float]:
     return parts
 
 
+def _measure_slurm(jobs: int) -> dict[str, float]:
+    _progress(f"the parts with {jobs} jobs of Slurm")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.slurm_parts", str(jobs)],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=300,
+    )
+    parts: dict[str, float] = json.loads(done.stdout)
+    return parts
+
+
 def _forget(node: Node) -> None:
     """Drop the checkpoint: each case starts from nothing."""
     shutil.rmtree(node.directory / "run", ignore_errors=True)
-
-
-def _cost_table(cases: list[Case]) -> str:
-    return table(
-        ("", "CPU s/min", "ms/tick", "RSS MiB", "after scrapes"),
-        (
-            (
-                case.name,
-                f"{case.quiet.cpu_s_per_minute:.3f}",
-                f"{case.quiet.cpu_s_per_minute / 60 * 1e3:.2f}",
-                f"{case.quiet.rss_mib:.1f}",
-                f"{case.rss_mib:.1f}",
-            )
-            for case in cases
-        ),
-    )
-
-
-def _scrape_table(cases: list[Case], peer: Case) -> str:
-    rows = []
-    for case in cases:
-        for way, one, theirs in (
-            ("as Prometheus", case.prometheus, peer.prometheus),
-            ("plain text", case.plain, peer.plain),
-        ):
-            ratio = one.cpu_us_per_series / theirs.cpu_us_per_series
-            rows.append(
-                (
-                    f"{case.name}, {way}",
-                    str(one.series),
-                    f"{one.bytes / 1024:.0f}",
-                    f"{one.median_s * 1e3:.2f}",
-                    f"{one.cpu_s * 1e3:.2f}",
-                    f"{one.cpu_us_per_series:.2f}",
-                    f"{ratio:.2f}",
-                )
-            )
-    header = ("", "series", "KiB", "median ms", "CPU ms", "CPU µs/series", "ratio")
-    return table(header, rows)
-
-
-def _parts_table(parts: dict[int, dict[str, float]]) -> str:
-    names = next(iter(parts.values()), {})
-    return table(
-        ("", *(f"{jobs} jobs" for jobs in parts)),
-        ((name, *(f"{of[name]:.3f}" for of in parts.values())) for name in names),
-    )
-
-
-def _judge(peer: Case, cases: dict[int, Case], growth: float) -> list[Target]:
-    none, usual = cases.get(0), cases.get(_USUAL_JOBS)
-    ratio = None
-    if usual is not None:
-        ours, theirs = usual.prometheus, peer.prometheus
-        ratio = ours.cpu_us_per_series / theirs.cpu_us_per_series
-    return [
-        Target(
-            f"CPU, {GPUS} GPUs, no jobs",
-            0.09,
-            none.quiet.cpu_s_per_minute if none else None,
-            "s/min",
-        ),
-        Target(
-            f"CPU, {GPUS} GPUs, {_USUAL_JOBS} jobs",
-            0.25,
-            usual.quiet.cpu_s_per_minute if usual else None,
-            "s/min",
-        ),
-        Target(
-            f"CPU with {_MORE_PROCESSES} more processes, change",
-            10,
-            abs(growth - 1) * 100,
-            "%",
-        ),
-        Target(
-            f"RSS, {_USUAL_JOBS} jobs, after scrapes",
-            60,
-            usual.rss_mib if usual else None,
-            "MiB",
-        ),
-        Target(
-            f"scrape CPU per series, {_USUAL_JOBS} jobs, of node_exporter's",
-            0.25,
-            ratio,
-            "",
-        ),
-        Target(
-            f"median scrape as Prometheus, {_USUAL_JOBS} jobs, per 1,000 series",
-            3,
-            usual.prometheus.median_ms_per_thousand if usual else None,
-            "ms",
-        ),
-        Target(
-            f"median scrape as plain text, {_USUAL_JOBS} jobs, per 1,000 series",
-            3,
-            usual.plain.median_ms_per_thousand if usual else None,
-            "ms",
-        ),
-    ]
 
 
 def _progress(what: str) -> None:
