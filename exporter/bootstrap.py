@@ -109,6 +109,7 @@ def build_sources(
     config: Config,
     intensity: IntensitySource | None = None,
     hub_jobs: "HubJobs | None" = None,
+    daemons_dir: Path | None = None,
 ) -> Sources:
     """Name everything that is read; nothing but powercap is touched yet.
 
@@ -116,6 +117,7 @@ def build_sources(
         config: what is read, and where.
         intensity: the carbon intensity in force; ``None`` to build it as well.
         hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
+        daemons_dir: as for ``build_schedulers``.
 
     Raises:
         ConfigError: nobody knows the grid zone, or a key cannot be read.
@@ -129,7 +131,7 @@ def build_sources(
         power=_cpu_sources(config),
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
-        workloads=build_schedulers(config, inventory, hub_jobs),
+        workloads=build_schedulers(config, inventory, hub_jobs, daemons_dir),
         intensity=build_intensity(config) if intensity is None else intensity,
     )
 

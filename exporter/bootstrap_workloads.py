@@ -1,6 +1,7 @@
 """Composition root of what tells who is running."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.config import Config
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def build_schedulers(
-    config: Config, inventory: GpuInventory, hub_jobs: "HubJobs | None" = None
+    config: Config,
+    inventory: GpuInventory,
+    hub_jobs: "HubJobs | None" = None,
+    daemons_dir: Path | None = None,
 ) -> tuple[WorkloadSource, ...]:
     """Return a source for each scheduler: a node may belong to several.
 
@@ -30,6 +34,8 @@ def build_schedulers(
         config: as configured.
         inventory: which GPUs there are.
         hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
+        daemons_dir: run directory of a daemon beside which they look: what it knows
+            of jobs is read there, and nothing is removed.
 
     Raises:
         ConfigError: the key for hashes of users cannot be read.
@@ -37,7 +43,7 @@ def build_schedulers(
     budget = FileBudget.of_this_process()
     sources: list[WorkloadSource] = []
     if config.slurm.enabled:
-        sources.append(_slurm(config, inventory, budget, hub_jobs))
+        sources.append(_slurm(config, inventory, budget, hub_jobs, daemons_dir))
     if config.kubernetes.enabled != "false":
         sources.append(_kubernetes(config, inventory, budget))
     return tuple(sources)
@@ -48,12 +54,14 @@ def _slurm(
     inventory: GpuInventory,
     budget: FileBudget,
     hub_jobs: "HubJobs | None",
+    daemons_dir: Path | None,
 ) -> WorkloadSource:
     places = SlurmPlaces(
         cgroupfs=config.path.cgroupfs,
         procfs=config.path.procfs,
-        drops=drop_directory(config.state.run_dir),
+        drops=drop_directory(daemons_dir or config.state.run_dir),
         ended=end_directory(config.state.run_dir),
+        only_looks=daemons_dir is not None,
     )
     maps = [JobMap(config.gpu.gpustat_dir, "gpustat")]
     if config.gpu.dcgm_job_mapping_dir is not None:

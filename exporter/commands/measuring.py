@@ -94,7 +94,7 @@ def open_sampler(config: Config, interval_s: Seconds) -> Sampler:
         ConfigError: nobody knows the carbon zone.
     """
     return Sampler(
-        build_sources(beside_daemon(config)),
+        build_sources(beside_daemon(config), daemons_dir=config.state.run_dir),
         interval_s=interval_s,
         deadline_s=_DEADLINE_S,
         pue=build_pue(config),

@@ -124,6 +124,23 @@ def test_unreadable_counters_are_a_problem_with_a_remedy() -> None:
     assert found["energy", "cpu"].text == "estimated by model"
 
 
+def test_the_prolog_is_looked_for_where_the_daemon_will(tmp_path: Path) -> None:
+    """Where its hooks are installed a node of Slurm is one before its first job."""
+    with machine("vm", tmp_path) as played:
+        cgroupfs = tmp_path / "no-cgroups"
+        config = config_for(played, tmp_path)
+        config = replace(config, path=replace(config.path, cgroupfs=cgroupfs))
+        drops = config.state.run_dir / "slurm" / "jobs"
+
+        before = by_subject(look(config))["source", "slurm"]
+        drops.mkdir(parents=True)
+        after = by_subject(look(config))["source", "slurm"]
+
+    assert before.verdict == "note"
+    assert str(drops) in before.text
+    assert after.verdict == "ok"
+
+
 def test_the_carbon_figure_is_shown_with_its_origin(tmp_path: Path) -> None:
     """The world's average is no problem, but nobody should overlook it."""
     with machine("vm", tmp_path) as played:

@@ -60,6 +60,7 @@ class SlurmNode:
         counts_cpu: bool = True,
         plays_wall: bool = False,
         hub_jobs: HubJobs | None = None,
+        only_looks: bool = False,
     ) -> None:
         self._plays_wall = plays_wall
         self.clock = Clock(1000.0)
@@ -70,7 +71,13 @@ class SlurmNode:
         self.ended = root / "run" / "slurm" / "ended"
         self._build = partial(
             SlurmWorkloads,
-            SlurmPlaces(self.slurm.cgroupfs, self.slurm.procfs, self.drops, self.ended),
+            SlurmPlaces(
+                self.slurm.cgroupfs,
+                self.slurm.procfs,
+                self.drops,
+                self.ended,
+                only_looks=only_looks,
+            ),
             self.inventory,
             gpus,
             naming,

@@ -13,12 +13,14 @@ class SlurmPlaces:
         procfs: mount point of procfs.
         drops: directory of the Prolog's files.
         ended: directory of the Epilog's files.
+        only_looks: the files are a daemon's, and this is none: nothing is removed.
     """
 
     cgroupfs: Path
     procfs: Path
     drops: Path
     ended: Path
+    only_looks: bool = False
 
 
 def drop_directory(run_dir: Path) -> Path:

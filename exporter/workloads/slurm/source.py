@@ -198,23 +198,24 @@ class SlurmWorkloads:
     def _look(self, now_s: float) -> None:
         self._trees = find_trees(self._places.cgroupfs)
         listing = scan(self._trees)
+        # Also where there is no Slurm yet: its first job may come at any time.
+        self._watcher.watch(listing.holders)
+        if listing.holders != self._watched:
+            # What came into a new one between the look and the watch.
+            self._watched = listing.holders
+            listing = scan(self._trees)
         if listing.roots or self._drops.exists:
             self._is_here = True
-        if self._is_here:
-            self._watcher.watch(listing.holders)
-            if listing.holders != self._watched:
-                # What came into a new one between the look and the watch.
-                self._watched = listing.holders
-                listing = scan(self._trees)
         self._remainder.follow(self._trees, listing.roots)
         self._doubt_counters(listing.roots)
         for path in self._jobs.paths - {place.path for place in listing.jobs}:
             self._jobs.remove_path(path)
         for place in listing.jobs:
             self._add(place, now_s)
-        self._drops.tidy(self._jobs.ids, now_s)
-        # Not at once: until the first tick has been saved, they are needed.
-        self._ends.remove()
+        if not self._places.only_looks:
+            self._drops.tidy(self._jobs.ids, now_s)
+            # Not at once: until the first tick has been saved, they are needed.
+            self._ends.remove()
         wait_s = _LOOK_AGAIN_S if self._watcher.is_watching else _LOOK_UNWATCHED_S
         self._next_look_s = now_s + (wait_s if self._is_here else _LOOK_FOR_SLURM_S)
 

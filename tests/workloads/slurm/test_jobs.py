@@ -15,6 +15,7 @@ from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Event, Inotify
 from tests.fakes.cgroups import Layout, drop, environ, sluid_of
 from tests.fakes.slurm_node import (
+    LONGEST_S,
     SlurmNode,
     ids,
     slurm_node,
@@ -22,6 +23,7 @@ from tests.fakes.slurm_node import (
     wait_watched,
 )
 from tests.fakes.unprivileged import public_directory, unprivileged
+from tests.fakes.waiting import wait_until
 
 _LAYOUTS: tuple[Layout, ...] = ("v1", "v2", "sluid")
 _every_layout = pytest.mark.parametrize("layout", _LAYOUTS)
@@ -61,6 +63,43 @@ def test_slurm_that_starts_later_is_found(tmp_path: Path) -> None:
     reading = node.look()
 
     assert ids(reading) == {1}
+    node.source.close()
+
+
+@_every_layout
+def test_the_first_job_after_a_boot_is_found_at_once(
+    tmp_path: Path, layout: Layout
+) -> None:
+    """With no Prolog, and no cgroup of Slurm till then: not at the next look."""
+    node = SlurmNode(tmp_path, layout)
+    with pytest.raises(SourceAbsentError):
+        node.source.read()
+    node.slurm.start_slurmd()
+    node.slurm.start_job(1)
+
+    def is_told() -> bool:
+        try:
+            return ids(node.source.read()) == {1}
+        except SourceAbsentError:
+            return False
+
+    wait_until(is_told, "it is told without any time passing", LONGEST_S)
+    node.source.close()
+
+
+def test_who_only_looks_removes_nothing(tmp_path: Path) -> None:
+    """What the Prolog and the Epilog leave is for the daemon, not for its guests."""
+    node = SlurmNode(tmp_path, only_looks=True, plays_wall=True)
+    node.slurm.start_slurmd()
+    node.end_unheard(node.slurm.start_job(1))
+    node.date(drop(node.drops, 2, SLURM_JOB_USER="ada"))
+    node.look()
+
+    node.tick(100_000.0)
+    node.tick(100_000.0)
+
+    assert [path.name for path in node.drops.iterdir()] == ["2"]
+    assert len(list(node.ended.iterdir())) == 1
     node.source.close()
 
 
