@@ -154,7 +154,9 @@ JOB_POWER = gauge(
 JOB_ENERGY = counter(
     "jouled_job_energy_joules_total",
     (*JOB_LABELS, "component"),
-    "Energy charged to a job on this node since it was first seen.",
+    "Energy charged to a job on this node since it was first seen. A new job is told "
+    "once its labels are known, after 5 s at most; till then it is in the component "
+    "alone.",
     "job",
 )
 JOB_EMISSIONS = counter(
