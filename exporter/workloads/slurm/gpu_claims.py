@@ -169,7 +169,7 @@ class GpuWitnesses:
         told = facts.gpus_of(environment, is_hook=False) or ()
         devices = {
             f"{major}:{minor}": names.find_by_device(major, minor)
-            for major, minor in job.limits.devices or ()
+            for major, minor in job.slow.limits.devices or ()
         }
         mapped = self._mapped.get(job.job_id, frozenset())
         return [

@@ -14,10 +14,11 @@ from exporter.core.model import (
     WorkloadLabels,
     WorkloadUsage,
 )
-from exporter.core.units import Bytes, Seconds
+from exporter.core.units import Seconds
 from exporter.workloads.labels import UserNaming, shorten
 from exporter.workloads.slurm import facts
-from exporter.workloads.slurm.job_cgroups import JobCgroups, Limits
+from exporter.workloads.slurm.job_cgroups import JobCgroups
+from exporter.workloads.slurm.slow import SlowReadings
 from exporter.workloads.slurm.told import Told
 from exporter.workloads.users import UserNames
 
@@ -32,10 +33,6 @@ GROUP = "slurm"
 # does without, and late enough for the first process to have begun.
 LABELS_WAIT_S = 4.0
 
-# A job is looked at more often in its first seconds: Slurm is setting it up.
-_YOUNG_S = 5.0
-_MEMORY_EVERY_S = 5.0
-_LIMITS_EVERY_S = 60.0
 _FIRST_RETRY_S = 0.2
 _LONGEST_RETRY_S = 60.0
 # It takes a tick or two until a daemon that has just started knows the GPUs.
@@ -58,12 +55,11 @@ class Job:
         uid: whose job it is, as far as the kernel or root tells.
         cpu_s: its last count; ``None`` where nothing counts, or when it has ended.
         told: what witnesses tell of it.
-        limits: those of its cgroup.
+        slow: its memory and limits, and when to ``refresh`` it.
         holds: the GPUs it holds.
         labels: ``None`` until they are fixed.
         farewells: how often it was reported although it has ended.
         end_unix_s: when it ended, if somebody took note while no daemon read.
-        refresh_due_s: when to ``refresh`` it, CLOCK_MONOTONIC, s.
         next_search_s: when to look for a process of it again.
     """
 
@@ -76,23 +72,18 @@ class Job:
         self.uid: int | None = None
         self.cpu_s: Seconds | None = None
         self.told = Told()
-        self.limits = Limits()
+        self.slow = SlowReadings(now_s, spread)
         self.holds: tuple[GpuHold, ...] = ()
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
         self.end_unix_s: Seconds | None = None
         self._was_told = False
-        self.refresh_due_s = now_s
         self.next_search_s = now_s
         self._retry_s = _FIRST_RETRY_S
         self._workload: WorkloadId | None = None
         self._first_seen_s = now_s
         self._began_unix_s = Seconds(unix_s)
         self._previous_unix_s = float("-inf")
-        self._spread = spread
-        self._memory_bytes: Bytes | None = None
-        self._memory_due_s = now_s
-        self._limits_due_s = now_s
         self._reserved: tuple[float, float] = (0.0, 0.0)
         self._times: tuple[Seconds | None, Seconds | None] = (None, None)
         self._usage: WorkloadUsage | None = None
@@ -140,20 +131,10 @@ class Job:
 
     def refresh(self, now_s: float) -> bool:
         """Read again what changes slowly; return whether its limits changed."""
-        has_changed = False
-        if now_s >= self._memory_due_s:
-            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
-            memory = self.cgroups.memory_bytes()
-            if memory != self._memory_bytes:
-                self._memory_bytes = memory
-                self._usage = None
-        if now_s >= self._limits_due_s:
-            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
-            limits = self.cgroups.limits()
-            has_changed = limits != self.limits
-            self.limits = limits
-        self.refresh_due_s = min(self._memory_due_s, self._limits_due_s)
-        return has_changed
+        is_other_memory, are_other_limits = self.slow.refresh(self.cgroups, now_s)
+        if is_other_memory:
+            self._usage = None
+        return are_other_limits
 
     def search_later(self, now_s: float) -> None:
         """Put off looking for a process, ever longer."""
@@ -183,9 +164,9 @@ class Job:
 
     def derive(self, unix_s: float) -> None:
         """Work out reservations and times from all that is known now."""
-        cpus = self.limits.cpus or self.told.cpus() or 0
+        cpus = self.slow.limits.cpus or self.told.cpus() or 0
         gpus = sum(hold.share for hold in self.holds)
-        memory = self.limits.memory_bytes or self.told.memory_bytes(cpus, gpus)
+        memory = self.slow.limits.memory_bytes or self.told.memory_bytes(cpus, gpus)
         self._reserved = (float(cpus), float(memory or 0.0))
         self._times = self.told.times(unix_s, self._began_unix_s)
         if self.labels is not None:
@@ -247,7 +228,7 @@ class Job:
             usage = self._usage = WorkloadUsage(
                 self.workload,
                 self.cpu_s,
-                self._memory_bytes,
+                self.slow.memory_bytes,
                 cpus,
                 memory,
                 self.holds,
@@ -273,7 +254,7 @@ class Job:
             return True
         self.holds = ()
         self._reserved = (0.0, 0.0)
-        self._memory_bytes = None
+        self.slow.memory_bytes = None
         self._usage = None
         return False
 
@@ -305,11 +286,3 @@ class Job:
             return False
         is_patient = self.farewells < _MOST_FAREWELLS
         return is_patient and bool(facts.gpus_of(drop.facts, is_hook=True))
-
-    def _next(self, now_s: float, every_s: float) -> float:
-        age_s = self.age_s(now_s)
-        if age_s < _YOUNG_S:
-            return now_s + age_s
-        # The first time a part of the period, which keeps the jobs apart for good.
-        spread, self._spread = self._spread, 1.0
-        return now_s + every_s * spread

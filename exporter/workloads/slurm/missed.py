@@ -14,21 +14,36 @@ from exporter.core.model import (
     WorkloadUsage,
 )
 from exporter.core.units import Seconds
-from exporter.workloads.slurm.end_records import EndRecord
+from exporter.workloads.slurm.end_records import EndRecord, EndRecords
 from exporter.workloads.slurm.job import GROUP, SCHEDULER
+from exporter.workloads.slurm.registry import JobRegistry
 from exporter.workloads.slurm.tree import JobPlace
 
 
-def missed_reading(
-    record: EndRecord, time_s: Seconds, name: Callable[[JobPlace], str]
-) -> MissedReading:
-    """Return what would have been read when a job had ended.
+def catch_up(
+    ends: EndRecords, jobs: JobRegistry, now_s: float, unix_s: float
+) -> tuple[MissedReading, ...]:
+    """Take in what the Epilog wrote down while nothing was read.
 
     Args:
-        record: of the end.
-        time_s: the same moment on CLOCK_MONOTONIC, s.
-        name: tells the id of the job that has a cgroup.
+        ends: its files.
+        jobs: gets those that ended meanwhile.
+        now_s: CLOCK_MONOTONIC, s.
+        unix_s: the wall clock, by which the files are dated, s.
     """
+    boot_unix_s = unix_s - now_s
+    missed: list[MissedReading] = []
+    for record in ends.read():
+        time_s = Seconds(record.end_unix_s - boot_unix_s)
+        if time_s < now_s:
+            jobs.add_ended(record, now_s)
+            missed.append(_missed_reading(record, time_s, jobs.id_at))
+    return tuple(missed)
+
+
+def _missed_reading(
+    record: EndRecord, time_s: Seconds, name: Callable[[JobPlace], str]
+) -> MissedReading:
     counts_s: dict[str, float] = {}
     for place, cpu_s in record.jobs_s.items():
         key = name(place)

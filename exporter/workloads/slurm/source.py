@@ -36,7 +36,7 @@ from exporter.workloads.slurm.end_records import EndRecords
 from exporter.workloads.slurm.gpu_claims import GpuSettings
 from exporter.workloads.slurm.gpus import GpuOwners
 from exporter.workloads.slurm.job import GROUP, SCHEDULER, Job
-from exporter.workloads.slurm.missed import missed_reading
+from exporter.workloads.slurm.missed import catch_up
 from exporter.workloads.slurm.places import SlurmPlaces
 from exporter.workloads.slurm.registry import JobRegistry
 from exporter.workloads.slurm.search import EnvironmentSearch
@@ -151,7 +151,7 @@ class SlurmWorkloads:
             raise SourceAbsentError(msg)
         missed: tuple[MissedReading, ...] = ()
         if now_s - self._read_s > _SILENCE_S:
-            missed = self._catch_up(now_s)
+            missed = catch_up(self._ends, self._jobs, now_s, self._unix_time())
         self._read_s = now_s
         for job in self._jobs:
             job.count()
@@ -167,17 +167,6 @@ class SlurmWorkloads:
         self._remainder.close()
         for job in self._jobs:
             job.cgroups.close()
-
-    def _catch_up(self, now_s: float) -> tuple[MissedReading, ...]:
-        """Take in what the Epilog wrote down while nothing was read."""
-        boot_unix_s = self._unix_time() - now_s
-        missed: list[MissedReading] = []
-        for record in self._ends.read():
-            time_s = Seconds(record.end_unix_s - boot_unix_s)
-            if time_s < now_s:
-                self._jobs.add_ended(record, now_s)
-                missed.append(missed_reading(record, time_s, self._jobs.id_at))
-        return tuple(missed)
 
     # --- which jobs there are -------------------------------------------------------
 
@@ -259,7 +248,7 @@ class SlurmWorkloads:
             if drop is not None and drop is not job.told.drop:
                 job.told.drop, drop.was_seen = drop, True
                 news[job] = None
-            if now_s >= job.refresh_due_s and job.cgroups and left > 0:
+            if now_s >= job.slow.due_s and job.cgroups and left > 0:
                 left -= 1
                 if job.refresh(now_s):
                     news[job] = None
