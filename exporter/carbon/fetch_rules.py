@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 from exporter.carbon.errors import (
     CredentialsError,
@@ -93,8 +93,12 @@ class Body:
             msg = f"{self._host} answered with more than {most} bytes"
             raise NonsenseError(msg)
 
-    def text(self) -> str:
+    def text(self, errors: Literal["strict", "replace"] = "strict") -> str:
         """Return all of it.
+
+        Args:
+            errors: what to do about bytes that are not UTF-8: some who answer pass on
+                what any user wrote.
 
         Raises:
             NonsenseError: there is only half of it, or it is no text.
@@ -103,7 +107,7 @@ class Body:
             msg = f"{self._host} answered with half a gzip"
             raise NonsenseError(msg)
         try:
-            return self._data.decode()
+            return self._data.decode(errors=errors)
         except UnicodeDecodeError:
             msg = f"{self._host} answered with something else than text"
             raise NonsenseError(msg) from None

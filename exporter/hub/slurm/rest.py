@@ -108,7 +108,8 @@ class Rest:
                 )
                 async for chunk in response.aiter_raw():
                     body.add(chunk)
-                return body.text()
+                # Names of jobs need not be UTF-8, and one must not hide all others.
+                return body.text("replace")
         except (TimeoutError, httpx.TimeoutException):
             # Not "from error": it holds the request, with its token.
             msg = f"{self._host} did not answer in time"

@@ -53,6 +53,17 @@ def test_a_token_that_was_replaced_is_taken_over(tmp_path: Path) -> None:
     assert told == [TOKEN, "second"]
 
 
+def test_a_name_that_is_no_text_hides_no_job() -> None:
+    """Any user may give one, from another locale; slurmrestd passes it on."""
+    latin = answer(old_row(name="NAME")).encode().replace(b"NAME", b"tr\xe4in")
+    with played_rest() as server, open_rest(SlurmPlan(server.url)) as rest:
+        server.play(JOBS_PATH, Play(latin))
+
+        (job,) = rest.jobs()
+
+    assert job.name == "tr\ufffdin"
+
+
 def test_after_an_upgrade_the_version_is_looked_for_again() -> None:
     """Versions go after two or three releases."""
     with played_rest(old_row()) as server, open_rest(SlurmPlan(server.url)) as rest:
