@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.hub.budgets.budget import EMISSIONS, OF_TENANTS, Selection
-from exporter.hub.budgets.following import OVERLAP_S, Follower, Look, Nodes
+from exporter.hub.budgets.following import OVERLAP_S, Follower
+from exporter.hub.budgets.looks import Look, Nodes
 from exporter.hub.budgets.matching import Sorter
 from exporter.hub.budgets.period import Span
 from exporter.hub.budgets.spending import Entry, Spending
