@@ -156,7 +156,9 @@ class Pod:
             counted_s = cgroup.cpu_s()
             self._inode = _inode_of(cgroup.directory)
         if counted_s is not None and counted_s < self._counted_s:
+            # Made anew: when its directory is looked at next, this is known already.
             self._before_s += self._counted_s
+            self._inode = _inode_of(cgroup.directory)
         self._counted_s = counted_s or 0.0
         self.cpu_s = None if counted_s is None else Seconds(self._before_s + counted_s)
 
