@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import yaml
 
+from exporter.config.values import duration
 from exporter.core.errors import ConfigError
 
 _LARGEST_BYTES = 1 << 20
@@ -158,6 +159,34 @@ class Section:
         if said.lower() not in _BOOLEAN:
             self.refuse(key, "has to be true or false")
         return _BOOLEAN[said.lower()]
+
+    def file(self, key: str) -> Path | None:
+        """Return the path of a file; ``None`` if it is absent.
+
+        Raises:
+            ConfigError: it can be none.
+        """
+        said = self.text(key)
+        if "\0" in said or (not said and key in self):
+            self.refuse(key, "has to be the path of a file")
+        return Path(said) if said else None
+
+    def duration(
+        self, key: str, otherwise: float, bounds: tuple[float, float]
+    ) -> float:
+        """Return a duration within bounds, s; ``otherwise`` if it is absent or null.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        said = self.text(key)
+        if not said:
+            return otherwise
+        kind = duration(*bounds)
+        try:
+            return kind.parse(said)
+        except ValueError:
+            self.refuse(key, f"expected {kind.expected}")
 
     def _node(self, key: str) -> yaml.Node | None:
         node = self._nodes[key][1] if key in self._nodes else None

@@ -15,7 +15,6 @@ from exporter.carbon.provider import base_url
 from exporter.carbon.secret import Secret
 from exporter.config.document import Section
 from exporter.config.loading import hint
-from exporter.config.values import duration
 from exporter.core.errors import ConfigError
 from exporter.core.units import Seconds
 
@@ -110,14 +109,7 @@ class Options:
         Raises:
             ConfigError: it is none, or outside of the bounds.
         """
-        said = self.section.text(key)
-        if not said:
-            return otherwise
-        kind = duration(shortest_s, longest_s)
-        try:
-            return Seconds(kind.parse(said))
-        except ValueError:
-            self.section.refuse(key, f"expected {kind.expected}")
+        return Seconds(self.section.duration(key, otherwise, (shortest_s, longest_s)))
 
     def flag(self, key: str, *, otherwise: bool) -> bool:
         """Return true or false."""

@@ -6,7 +6,7 @@ Every sub-command of ``jouled`` reads this, so it imports nothing of the hub its
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.config.settings import LogFormat, LogLevel
+from exporter.config.settings import Log
 from exporter.config.table import (
     HUB_ENVIRONMENT_PREFIX,
     Section,
@@ -14,7 +14,7 @@ from exporter.config.table import (
     sections_of,
     setting,
 )
-from exporter.config.values import address, one_of, path
+from exporter.config.values import address, path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,6 @@ class State:
         default_note="/var/lib/jouled-hub; without the right to write there, "
         "$XDG_STATE_HOME/jouled-hub or ~/.local/state/jouled-hub",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What is logged to standard error."""
-
-    level: LogLevel = setting(
-        one_of(LogLevel), "least severe level logged", default="info", reloadable=True
-    )
-    format: LogFormat = setting(one_of(LogFormat), "shape of a line", default="logfmt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from exporter.carbon.provider import base_url
 from exporter.config.document import Section
 from exporter.config.loading import hint
-from exporter.config.values import duration, parse_duration_s
+from exporter.config.values import parse_duration_s
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.amount import Amount, parse_amount
 from exporter.hub.budgets.budget import OF_TENANTS, Budget
@@ -81,8 +81,8 @@ def read_plan(document: Section) -> BudgetPlan:
     return BudgetPlan(
         tuple(budgets.values()),
         _prometheus(own),
-        _duration(own, "interval", 60.0, (5.0, 3600.0)),
-        _duration(own, "delay", 30.0, (1.0, 3600.0)),
+        own.duration("interval", 60.0, (5.0, 3600.0)),
+        own.duration("delay", 30.0, (1.0, 3600.0)),
     )
 
 
@@ -111,14 +111,14 @@ def _prometheus(section: Section) -> PrometheusSettings:
             headers.refuse(name, "no header has such a name")
     return PrometheusSettings(
         url=url,
-        timeout_s=_duration(section, "timeout", 30.0, (1.0, 600.0)),
+        timeout_s=section.duration("timeout", 30.0, (1.0, 600.0)),
         matchers=_matchers(section),
-        ca_file=_path(section, "ca_file"),
-        cert_file=_path(section, "cert_file"),
-        key_file=_path(section, "key_file"),
+        ca_file=section.file("ca_file"),
+        cert_file=section.file("cert_file"),
+        key_file=section.file("key_file"),
         username=section.text("username"),
-        password_file=_path(section, "password_file"),
-        token_file=_path(section, "token_file"),
+        password_file=section.file("password_file"),
+        token_file=section.file("token_file"),
         header_files={name: Path(headers.text(name)) for name in headers},
     )
 
@@ -213,23 +213,3 @@ def _text(section: Section, key: str) -> str:
     if len(said) > _MOST_TEXT or not said.isprintable():
         section.refuse(key, "has to be a short line of text")
     return said
-
-
-def _path(section: Section, key: str) -> Path | None:
-    said = section.text(key)
-    if not said and key in section:
-        section.refuse(key, "has to be the path of a file")
-    return Path(said) if said else None
-
-
-def _duration(
-    section: Section, key: str, otherwise: float, bounds: tuple[float, float]
-) -> float:
-    said = section.text(key)
-    if not said:
-        return otherwise
-    kind = duration(*bounds)
-    try:
-        return kind.parse(said)
-    except ValueError:
-        section.refuse(key, f"expected {kind.expected}")

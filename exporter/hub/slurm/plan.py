@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from exporter.carbon.provider import base_url
 from exporter.config.document import Section
 from exporter.config.loading import hint
-from exporter.config.values import duration
 from exporter.core.errors import ConfigError
 
 _KEYS = ("url", "user", "token_file", "api_version", "interval", "timeout", "ca_file")
@@ -87,11 +86,11 @@ def read_slurm(document: Section, notices: list[str]) -> SlurmPlan | None:
         url,
         socket,
         user,
-        _path(section, "token_file"),
+        section.file("token_file"),
         version,
-        _duration(section, "interval", 30.0, (5.0, 3600.0)),
-        _duration(section, "timeout", 20.0, (1.0, 300.0)),
-        ca_file=_path(section, "ca_file"),
+        section.duration("interval", 30.0, (5.0, 3600.0)),
+        section.duration("timeout", 20.0, (1.0, 300.0)),
+        ca_file=section.file("ca_file"),
     )
 
 
@@ -109,23 +108,3 @@ def _address(section: Section) -> tuple[str, Path | None]:
     except ConfigError as error:
         msg = f"{section.place('url')}: slurm: {error}"
         raise ConfigError(msg) from None
-
-
-def _path(section: Section, key: str) -> Path | None:
-    said = section.text(key)
-    if "\0" in said or (not said and key in section):
-        section.refuse(key, "has to be the path of a file")
-    return Path(said) if said else None
-
-
-def _duration(
-    section: Section, key: str, otherwise: float, bounds: tuple[float, float]
-) -> float:
-    said = section.text(key)
-    if not said:
-        return otherwise
-    kind = duration(*bounds)
-    try:
-        return kind.parse(said)
-    except ValueError:
-        section.refuse(key, f"expected {kind.expected}")

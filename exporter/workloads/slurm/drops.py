@@ -11,7 +11,6 @@ where this process may not remove them, they are not looked at any more.
 
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -21,6 +20,7 @@ from pathlib import Path
 from exporter.core.units import Seconds
 from exporter.workloads.environ import MOST_BYTES, parse_environ
 from exporter.workloads.slurm.facts import VARIABLES
+from exporter.workloads.slurm.hook_file import read_hook_file
 
 _JOB_ID = re.compile(r"\d{1,10}", re.ASCII)
 _KEEP_AFTER_END_S = 60.0
@@ -169,19 +169,9 @@ class DropDirectory:
 
 
 def _read(path: Path) -> tuple[Mapping[str, str], os.stat_result] | None:
-    """Read a file if it is what a Prolog writes: regular, small, and root's."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        fd = os.open(path, flags)
-    except OSError:
+    """Read a file if it is what a Prolog writes."""
+    found = read_hook_file(path, MOST_BYTES)
+    if found is None:
         return None
-    try:
-        status = os.fstat(fd)
-        trusted = {0, os.geteuid()}
-        if not stat.S_ISREG(status.st_mode) or status.st_uid not in trusted:
-            return None
-        return parse_environ(os.read(fd, MOST_BYTES), VARIABLES), status
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+    data, status = found
+    return parse_environ(data, VARIABLES), status

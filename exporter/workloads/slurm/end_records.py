@@ -14,13 +14,13 @@ without that is not whole.
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.core.units import Seconds
+from exporter.workloads.slurm.hook_file import read_hook_file
 from exporter.workloads.slurm.tree import JobPlace, place_in
 
 _NAME = re.compile(r"(\d{1,10})\.\d{1,10}", re.ASCII)
@@ -122,18 +122,6 @@ def _parse(text: str) -> tuple[Mapping[JobPlace, float], float] | None:
 
 
 def _text(path: Path) -> str | None:
-    """Read a file if it is what an Epilog writes: regular and root's."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        fd = os.open(path, flags)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid not in {0, os.geteuid()}:
-            return None
-        return os.read(fd, _LARGEST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+    """Read a file if it is what an Epilog writes."""
+    found = read_hook_file(path, _LARGEST_BYTES)
+    return None if found is None else found[0].decode("utf-8", "replace")
