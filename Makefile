@@ -21,6 +21,7 @@ run: $(RUN_STAMP) ## install into .venv and start the daemon here, on 127.0.0.1:
 
 test: $(DEV_STAMP) ## run every test with coverage; ARGS="tests/core -x" runs a part
 	@scripts/system-packages.sh
+	@scripts/npm-packages.sh || test -n "$(ANYWAY)"
 	@scripts/test.sh $(ARGS)
 
 check: $(DEV_STAMP) ## lint, format, types, imports, spelling

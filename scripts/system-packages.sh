@@ -34,6 +34,9 @@ needs slurmrestd test -x /usr/sbin/slurmrestd
 # What the scripts in deploy/ are checked with.
 needs curl which curl
 needs dash which dash
+# The types of Grafana's dashboards and rules of accessibility come from npm.
+needs nodejs which node
+needs npm which npm
 # A container, to see a pod of the chart at work.
 needs runc test -x /usr/sbin/runc
 needs shellcheck which shellcheck
