@@ -22,11 +22,12 @@ from bench.scrapes import free_port
 from exporter.hub.budgets.amount import parse_amount
 from exporter.hub.budgets.budget import Budget
 from exporter.hub.budgets.keeper import Keeper
-from exporter.hub.budgets.matching import Matcher, Matchers
 from exporter.hub.budgets.period import RollingPeriod
-from exporter.hub.budgets.plan import BudgetPlan, PrometheusSettings
-from exporter.hub.budgets.prometheus import open_prometheus
+from exporter.hub.budgets.plan import BudgetPlan
 from exporter.hub.budgets.state_file import StateFile
+from exporter.hub.prometheus.client import open_prometheus
+from exporter.hub.prometheus.matching import Matcher, Matchers
+from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.e2e.peers import Prometheus, started
 
 # Until a window is full.

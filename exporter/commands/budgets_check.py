@@ -8,10 +8,11 @@ from exporter.commands.table import aligned
 from exporter.commands.text import harmless
 from exporter.hub.budgets.budget import Budget
 from exporter.hub.budgets.following import OVERLAP_S
-from exporter.hub.budgets.matching import Labels, Matchers, Sorter, selector
-from exporter.hub.budgets.plan import BudgetPlan, PrometheusSettings
-from exporter.hub.budgets.prometheus import open_prometheus
-from exporter.hub.budgets.store import StoreError, labels_of
+from exporter.hub.budgets.plan import BudgetPlan
+from exporter.hub.prometheus.client import open_prometheus
+from exporter.hub.prometheus.matching import Labels, Matchers, Sorter, selector
+from exporter.hub.prometheus.series import StoreError, labels_of
+from exporter.hub.prometheus.settings import PrometheusSettings
 
 _MOST_NAMES = 5
 

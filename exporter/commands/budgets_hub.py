@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from exporter.carbon.fetching import shut_logs
 from exporter.carbon.provider import base_url
 from exporter.hub.budgets.api_models import BudgetsAnswer
-from exporter.hub.budgets.plan import PrometheusSettings
-from exporter.hub.budgets.prometheus import read_secret, trust
-from exporter.hub.budgets.store import StoreError
+from exporter.hub.prometheus.client import read_secret, trust
+from exporter.hub.prometheus.series import StoreError
+from exporter.hub.prometheus.settings import PrometheusSettings
 
 _WITHIN_S = 10.0
 _MOST_BYTES = 16 * 2**20

@@ -11,9 +11,9 @@ import pytest
 from exporter.hub.budgets.book import Book
 from exporter.hub.budgets.budget import EMISSIONS, Budget
 from exporter.hub.budgets.period import Span
-from exporter.hub.budgets.plan import PrometheusSettings
-from exporter.hub.budgets.prometheus import open_prometheus
-from exporter.hub.budgets.store import key_of
+from exporter.hub.prometheus.client import open_prometheus
+from exporter.hub.prometheus.series import key_of
+from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.e2e.peers import Prometheus, started
 from tests.fakes.budget_world import MONTH_BEGIN_S, budget
 from tests.fakes.cluster_life import PlayedNode

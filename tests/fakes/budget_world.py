@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from exporter.hub.budgets.amount import parse_amount
 from exporter.hub.budgets.budget import Budget
 from exporter.hub.budgets.keeper import Clocks, Keeper
-from exporter.hub.budgets.matching import Matcher
 from exporter.hub.budgets.period import CalendarPeriod, Period, RollingPeriod
-from exporter.hub.budgets.plan import BudgetPlan, PrometheusSettings
+from exporter.hub.budgets.plan import BudgetPlan
 from exporter.hub.budgets.state_file import StateFile
 from exporter.hub.budgets.status import BudgetStatus
+from exporter.hub.prometheus.matching import Matcher
+from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.fakes.cluster_life import PlayedNode
 from tests.fakes.series_store import SeriesStore
 

@@ -9,8 +9,8 @@ know.
 from dataclasses import dataclass, field
 
 from exporter.hub.budgets.budget import EMISSIONS
-from exporter.hub.budgets.store import key_of
 from exporter.hub.budgets.tally import NODE_EMISSIONS, NODE_FALLBACK
+from exporter.hub.prometheus.series import key_of
 from tests.fakes.series_store import SeriesStore
 
 CREATED = "jouled_tenant_emissions_grams_created"

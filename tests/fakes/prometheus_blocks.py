@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from exporter.hub.budgets.store import labels_of
+from exporter.hub.prometheus.series import labels_of
 from tests.fakes.series_store import SeriesStore
 
 _TAKES_AT_MOST_S = 120

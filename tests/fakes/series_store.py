@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
-from exporter.hub.budgets.store import (
+from exporter.hub.prometheus.series import (
     History,
     StoreError,
     StoreOverloadError,

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.hub.budgets.matching import selector
 from exporter.hub.budgets.status import BudgetStatus, Standing
+from exporter.hub.prometheus.matching import selector
 
 
 class _Answer(BaseModel):

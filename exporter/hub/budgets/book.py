@@ -14,8 +14,9 @@ from exporter.hub.budgets.following import LOOKBACK_DAYS
 from exporter.hub.budgets.period import CalendarPeriod
 from exporter.hub.budgets.projection import RATE_DAYS
 from exporter.hub.budgets.spending import Spending
-from exporter.hub.budgets.store import CounterStore, StoreOverloadError
+from exporter.hub.budgets.store import CounterStore
 from exporter.hub.budgets.tally import Tally
+from exporter.hub.prometheus.series import StoreOverloadError
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S

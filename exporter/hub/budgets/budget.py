@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.hub.budgets.amount import Amount
-from exporter.hub.budgets.matching import Matchers
 from exporter.hub.budgets.period import Period
+from exporter.hub.prometheus.matching import Matchers
 
 EMISSIONS = "jouled_tenant_emissions_grams_total"
 ENERGY = "jouled_tenant_energy_joules_total"

@@ -32,7 +32,8 @@ from math import nextafter
 
 from exporter.hub.budgets.increase import Rise, fell, rise
 from exporter.hub.budgets.looks import Look, Nodes, Track
-from exporter.hub.budgets.store import CounterStore, Samples, Values, labels_of
+from exporter.hub.budgets.store import CounterStore
+from exporter.hub.prometheus.series import Samples, Values, labels_of
 
 OVERLAP_S = 300
 """Farther apart than this two samples are a gap, as for Prometheus itself."""

@@ -9,7 +9,7 @@ before is known or said to be unknown.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from exporter.hub.budgets.store import Samples
+from exporter.hub.prometheus.series import Samples
 
 # A store that keeps numbers as decimals may give the same one back a hair smaller.
 _HAIR = 1e-9

@@ -21,13 +21,9 @@ from exporter.hub.budgets.projection import NO_GRID, RATE_DAYS, Grid
 from exporter.hub.budgets.shared_store import SharedStore
 from exporter.hub.budgets.state_file import NOTHING_KEPT, Kept, StateFile
 from exporter.hub.budgets.status import BudgetStatus, Standing, status_of
-from exporter.hub.budgets.store import (
-    CounterStore,
-    History,
-    StoreError,
-    labels_of,
-)
+from exporter.hub.budgets.store import CounterStore
 from exporter.hub.budgets.tally import NODE_EMISSIONS
+from exporter.hub.prometheus.series import History, StoreError, labels_of
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from exporter.config.values import parse_duration_s
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.amount import Amount, parse_amount
 from exporter.hub.budgets.budget import OF_TENANTS, Budget
-from exporter.hub.budgets.matching import LABEL_NAME, Matcher, Matchers, Operator
 from exporter.hub.budgets.period import CalendarPeriod, Period, RollingPeriod
-from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan, PrometheusSettings
+from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
+from exporter.hub.prometheus.matching import LABEL_NAME, Matcher, Matchers, Operator
+from exporter.hub.prometheus.settings import PrometheusSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)

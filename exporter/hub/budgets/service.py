@@ -8,10 +8,11 @@ from pathlib import Path
 
 from exporter.core.forecast import Forecast
 from exporter.hub.budgets.keeper import Clocks, Keeper
-from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan, PrometheusSettings
-from exporter.hub.budgets.prometheus import Prometheus, open_prometheus
+from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
 from exporter.hub.budgets.state_file import StateFile
 from exporter.hub.budgets.status import NOTHING_STANDS, Standing
+from exporter.hub.prometheus.client import Prometheus, open_prometheus
+from exporter.hub.prometheus.settings import PrometheusSettings
 
 # A request that is on its way may take as long as it may; nobody waits for that.
 _END_WITHIN_S = 5.0

@@ -8,7 +8,8 @@ moment.
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from exporter.hub.budgets.store import CounterStore, History, Values
+from exporter.hub.budgets.store import CounterStore
+from exporter.hub.prometheus.series import History, Values
 
 _MOST_ANSWERS = 32
 AnswerT = TypeVar("AnswerT", Values, History)

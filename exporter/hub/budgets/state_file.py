@@ -21,9 +21,9 @@ from typing import NamedTuple
 from exporter.hub.budgets.budget import Selection
 from exporter.hub.budgets.following import Follower
 from exporter.hub.budgets.looks import Track
-from exporter.hub.budgets.matching import Matcher, Operator
 from exporter.hub.budgets.spending import Entry, Spending
 from exporter.hub.budgets.tally import Tally
+from exporter.hub.prometheus.matching import Matcher, Operator
 
 _log = logging.getLogger(__name__)
 

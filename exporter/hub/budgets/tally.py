@@ -22,10 +22,11 @@ from typing import NamedTuple
 from exporter.hub.budgets.budget import EMISSIONS, OF_TENANTS, Selection
 from exporter.hub.budgets.following import OVERLAP_S, Follower
 from exporter.hub.budgets.looks import Look, Nodes
-from exporter.hub.budgets.matching import Sorter
 from exporter.hub.budgets.period import Span
 from exporter.hub.budgets.spending import Entry, Spending
-from exporter.hub.budgets.store import CounterStore, key_of, labels_of
+from exporter.hub.budgets.store import CounterStore
+from exporter.hub.prometheus.matching import Sorter
+from exporter.hub.prometheus.series import key_of, labels_of
 
 NODE_EMISSIONS = "jouled_node_emissions_grams_total"
 NODE_FALLBACK = "jouled_node_emissions_fallback_grams_total"

@@ -10,7 +10,7 @@ from exporter.core.units import GramsPerKwh, Seconds
 from exporter.hub.budgets.budget import EMISSIONS
 from exporter.hub.budgets.keeper import GRID
 from exporter.hub.budgets.period import CalendarPeriod
-from exporter.hub.budgets.store import (
+from exporter.hub.prometheus.series import (
     StoreAwayError,
     StoreDeniedError,
     StoreNonsenseError,

@@ -7,10 +7,11 @@ from exporter.config.document import read_document
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.amount import Amount
 from exporter.hub.budgets.budget import EMISSIONS, ENERGY, Budget
-from exporter.hub.budgets.matching import Matcher
 from exporter.hub.budgets.period import CalendarPeriod, RollingPeriod
-from exporter.hub.budgets.plan import BudgetPlan, PrometheusSettings
+from exporter.hub.budgets.plan import BudgetPlan
 from exporter.hub.budgets.reading import read_plan
+from exporter.hub.prometheus.matching import Matcher
+from exporter.hub.prometheus.settings import PrometheusSettings
 
 SAME = "- {name: b, amount: 1kg, period: week}\n"
 BOTH = "prometheus: {url: 'http://x', username: a, password_file: b, "

@@ -6,8 +6,9 @@ import pytest
 
 from exporter.hub.budgets.budget import Budget
 from exporter.hub.budgets.keeper import Clocks
-from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan, PrometheusSettings
+from exporter.hub.budgets.plan import NO_BUDGETS, BudgetPlan
 from exporter.hub.budgets.service import Budgets
+from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.fakes.budget_world import budget
 from tests.fakes.prometheus_server import (
     Play,

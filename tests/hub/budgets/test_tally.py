@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.hub.budgets.budget import EMISSIONS, Selection
-from exporter.hub.budgets.matching import Matcher
 from exporter.hub.budgets.period import Span
 from exporter.hub.budgets.tally import Tally
+from exporter.hub.prometheus.matching import Matcher
 from tests.fakes.cluster_life import PlayedNode
 from tests.fakes.series_store import SeriesStore
 

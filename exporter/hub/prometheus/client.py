@@ -22,10 +22,9 @@ import httpx
 from exporter.carbon.fetching import shut_logs
 from exporter.carbon.secret import Secret
 from exporter.core.errors import ConfigError
-from exporter.hub.budgets.answer import history_of, parse_result, values_of
-from exporter.hub.budgets.matching import Matcher, selector
-from exporter.hub.budgets.plan import PrometheusSettings
-from exporter.hub.budgets.store import (
+from exporter.hub.prometheus.answer import history_of, parse_result, values_of
+from exporter.hub.prometheus.matching import Matcher, selector
+from exporter.hub.prometheus.series import (
     History,
     StoreAwayError,
     StoreDeniedError,
@@ -34,6 +33,7 @@ from exporter.hub.budgets.store import (
     StoreOverloadError,
     Values,
 )
+from exporter.hub.prometheus.settings import PrometheusSettings
 from exporter.version import version
 
 _CONNECT_S = 5.0

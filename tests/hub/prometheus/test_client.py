@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.hub.budgets.matching import Matcher
-from exporter.hub.budgets.plan import PrometheusSettings
-from exporter.hub.budgets.prometheus import Prometheus, open_prometheus
-from exporter.hub.budgets.store import (
+from exporter.hub.prometheus.client import Prometheus, open_prometheus
+from exporter.hub.prometheus.matching import Matcher
+from exporter.hub.prometheus.series import (
     StoreAwayError,
     StoreDeniedError,
     StoreError,
@@ -16,6 +15,7 @@ from exporter.hub.budgets.store import (
     StoreOverloadError,
     key_of,
 )
+from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.e2e.processes import free_port
 from tests.fakes.prometheus_server import (
     Play,

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.hub.budgets.matching import Matcher, Operator, Sorter, regex_of, selector
+from exporter.hub.prometheus.matching import (
+    Matcher,
+    Operator,
+    Sorter,
+    regex_of,
+    selector,
+)
 
 ADA = {"tenant": "physics", "user": "ada", "cluster": "gpu-1"}
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
-from exporter.hub.budgets.store import (
+from exporter.hub.prometheus.series import (
     History,
     Samples,
     StoreNonsenseError,

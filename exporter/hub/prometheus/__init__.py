@@ -1,0 +1,1 @@
+"""The way to Prometheus, which budgets and the overview read."""
