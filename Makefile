@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 INSTALL := pyproject.toml scripts/install.sh scripts/find-python.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench docs pins clean
+.PHONY: help run test check format bench docs dashboards pins clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,8 +35,11 @@ bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 
 	@scripts/system-packages.sh prometheus-node-exporter gcc libc6-dev
 	@$(VENV)/bin/python -m bench $(ARGS)
 
-docs: $(DEV_STAMP) ## regenerate docs/metrics.md, docs/configuration.md and parts of the chart
+docs: $(DEV_STAMP) ## regenerate docs/metrics.md, docs/configuration.md, dashboards and parts of the chart
 	@scripts/docs.sh
+
+dashboards: $(DEV_STAMP) ## regenerate grafana/dashboards from its Python
+	@$(VENV)/bin/python -m grafana.jouled_dashboards
 
 pins: ## refresh requirements/*.txt; UPGRADE= only adds what is new
 	@scripts/pins.sh "$$(scripts/find-python.sh '$(PYTHON)')" $(UPGRADE)

@@ -14,5 +14,6 @@ write() {
 
 write docs/metrics.md exporter metrics --markdown
 write docs/configuration.md exporter.config
+.venv/bin/python -m grafana.jouled_dashboards
 # The generated parts of the chart; it fetches a helm for that.
 .venv/bin/python -m scripts.chart

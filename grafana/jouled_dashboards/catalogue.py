@@ -1,0 +1,21 @@
+"""All dashboards there are."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana.jouled_dashboards import node
+from grafana.jouled_dashboards.frame import rendered
+
+FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
+
+DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = {
+    "node.json": node.dashboard,
+}
+"""Each dashboard by the name of its file."""
+
+
+def texts() -> Mapping[str, str]:
+    """Return the JSON of every dashboard by the name of its file."""
+    return {name: rendered(make()) for name, make in DASHBOARDS.items()}

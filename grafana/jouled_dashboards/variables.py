@@ -1,0 +1,143 @@
+"""What a reader chooses at the top of a dashboard.
+
+Each is a query of names of labels alone, so that it is quick with thousands of nodes.
+"All" is ``.*`` and not a list of all values: it is short, and fits absent labels.
+"""
+
+from grafana_foundation_sdk.builders.dashboard import (
+    DatasourceVariable,
+    QueryVariable,
+    TextBoxVariable,
+)
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import (
+    VariableModel,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from grafana.jouled_dashboards import queries
+
+Variable = Builder[VariableModel]
+
+# As Grafana numbers the kinds of such queries.
+_LABEL_VALUES = 1
+
+_ALL = VariableOption(selected=True, text="All", value="$__all")
+
+
+def datasource() -> Variable:
+    """Return the choice of a Prometheus, or of what speaks like one."""
+    return (
+        DatasourceVariable("datasource")
+        .label("Data source")
+        .description("The Prometheus that scrapes jouled.")
+        .type("prometheus")
+    )
+
+
+def cluster() -> Variable:
+    """Return the choice of clusters; "All" also without a label ``cluster``."""
+    return (
+        _choice("cluster", "label_values(jouled_build_info, cluster)")
+        .label("Cluster")
+        .description("With a single cluster the label may be missing: leave it at All.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def node() -> Variable:
+    """Return the choice of one node; its port is not shown."""
+    return (
+        _choice(
+            "node",
+            f"label_values(jouled_node_power_watts{{{queries.CLUSTER}}}, instance)",
+        )
+        .label("Node")
+        .description("One node, by the name that Prometheus gives it.")
+        .regex("/^(?<value>(?<text>[^:]+).*)$/")
+    )
+
+
+def scheduler() -> Variable:
+    """Return the choice of Slurm, Kubernetes or both."""
+    query = f"label_values(jouled_tenant_energy_joules_total{{{queries.CLUSTER}}}"
+    return (
+        _choice("scheduler", f"{query}, scheduler)")
+        .label("Scheduler")
+        .description("Who started the jobs.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def tenant() -> Variable:
+    """Return the choice of Slurm accounts and Kubernetes namespaces."""
+    selector = f'{queries.CLUSTER}, scheduler=~"$scheduler"'
+    return (
+        _choice(
+            "tenant",
+            f"label_values(jouled_tenant_energy_joules_total{{{selector}}}, tenant)",
+        )
+        .label("Tenant")
+        .description("A Slurm account or a Kubernetes namespace.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def user() -> Variable:
+    """Return the choice of users of the chosen tenants."""
+    selector = f'{queries.CLUSTER}, scheduler=~"$scheduler", tenant=~"$tenant"'
+    return (
+        _choice(
+            "user",
+            f"label_values(jouled_tenant_energy_joules_total{{{selector}}}, user)",
+        )
+        .label("User")
+        .description("Who started the jobs. Pods have no user: leave it at All.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def price() -> Variable:
+    """Return the price of a kilowatt-hour, which a reader types."""
+    return (
+        TextBoxVariable("price")
+        .label("Price of 1 kWh")
+        .description("A number with a point, in the currency beside it.")
+        .default_value("0.30")
+        .current(VariableOption(selected=True, text="0.30", value="0.30"))
+    )
+
+
+def currency() -> Variable:
+    """Return the name of the currency, which a reader types."""
+    return (
+        TextBoxVariable("currency")
+        .label("Currency")
+        .description("Shown beside costs; nothing is converted.")
+        .default_value("EUR")
+        .current(VariableOption(selected=True, text="EUR", value="EUR"))
+    )
+
+
+def _choice(name: str, query: str) -> QueryVariable:
+    return (
+        QueryVariable(name)
+        .datasource(queries.DATASOURCE)
+        .query({"qryType": _LABEL_VALUES, "query": query, "refId": f"variable-{name}"})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.NATURAL_ASC)
+    )
