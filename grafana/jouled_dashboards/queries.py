@@ -29,23 +29,17 @@ TENANTS_RULES_S = 60
 
 def graphed(expression: str, legend: str = "") -> Dataquery:
     """Return a query over the time range, for graphs and sparklines."""
-    return Dataquery().expr(_tidy(expression)).legend_format(legend).range()
+    return _asked(expression).legend_format(legend).range()
 
 
 def current(expression: str, legend: str = "") -> Dataquery:
     """Return a query of the end of the time range alone, for one number or bars."""
-    return Dataquery().expr(_tidy(expression)).legend_format(legend).instant()
+    return _asked(expression).legend_format(legend).instant()
 
 
 def tabled(expression: str) -> Dataquery:
     """Return a query of the end of the time range, for a column of a table."""
-    return (
-        Dataquery()
-        .expr(_tidy(expression))
-        .instant()
-        .format(PromQueryFormat.TABLE)
-        .legend_format("")
-    )
+    return _asked(expression).instant().format(PromQueryFormat.TABLE).legend_format("")
 
 
 def kwh(joules: str) -> str:
@@ -72,6 +66,10 @@ def with_tenant(expression: str) -> str:
     A job has one of the two, so that joining both is to take the one that is there.
     """
     return f'label_join({expression}, "tenant", "", "account", "namespace")'
+
+
+def _asked(expression: str) -> Dataquery:
+    return Dataquery().datasource(DATASOURCE).expr(_tidy(expression))
 
 
 def _tidy(expression: str) -> str:

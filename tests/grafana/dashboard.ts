@@ -123,10 +123,18 @@ type Annotation = Omit<Plain<grafana.AnnotationQuery>, 'target'> & {
   target?: Query;
 };
 
+// Grafana has these for intervals alone, and passes over them elsewhere.
+type Variable = Plain<grafana.VariableModel> & {
+  auto?: boolean;
+  auto_min?: string;
+  auto_count?: number;
+};
+
 export interface Dashboard
-  extends Omit<Plain<grafana.Dashboard>, 'panels' | 'annotations'> {
+  extends Omit<Plain<grafana.Dashboard>, 'panels' | 'annotations' | 'templating'> {
   uid: string;
   title: string;
   panels: Array<AnyPanel | Row>;
   annotations?: { list?: Annotation[] };
+  templating?: { list?: Variable[] };
 }

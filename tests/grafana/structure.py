@@ -27,7 +27,14 @@ _OF_GRAFANA = frozenset({"-- Grafana --", "-- Dashboard --", "-- Mixed --"})
 # Variables that Grafana sets.
 _BUILT_IN = frozenset(
     {
-        *("__from", "__to", "__timezone", "__url_time_range", "__all_variables"),
+        *(
+            "__all",
+            "__from",
+            "__to",
+            "__timezone",
+            "__url_time_range",
+            "__all_variables",
+        ),
         *("__interval", "__interval_ms", "__rate_interval", "__range", "__range_s"),
         *("__field", "__series", "__value", "__data", "__dashboard", "timeFilter"),
     }

@@ -64,8 +64,8 @@ BROKEN: dict[str, tuple[Break, str]] = {
         "'\"relative\"' is not assignable",
     ),
     "a property of a column that no column has": (
-        lambda raw: properties(raw).append({"id": "custom.wdith", "value": 100}),
-        "'\"custom.wdith\"' is not assignable",
+        lambda raw: properties(raw).append({"id": "custom.breadth", "value": 100}),
+        "'\"custom.breadth\"' is not assignable",
     ),
     "a property of a column with a value of another": (
         lambda raw: properties(raw).append({"id": "custom.width", "value": "wide"}),
