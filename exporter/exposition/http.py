@@ -18,10 +18,15 @@ from exporter.core.snapshot import SnapshotReader
 from exporter.exposition.api import api_router
 from exporter.exposition.direct import answer_secured, send_scrape
 from exporter.exposition.metric import Level
-from exporter.exposition.page import WEB, page_routes
+from exporter.exposition.page import COMMON, WEB, page_routes
 from exporter.exposition.scrape import Scrapes
 
-_PAGE = ("index.html", "jouled.css", "common.js", "jouled.js")
+_PAGE = (
+    *(WEB / name for name in ("index.html", "node.css")),
+    *(WEB / name for name in ("node.js", "node-power.js", "node-jobs.js")),
+    WEB / "node-parts.js",
+    *COMMON,
+)
 
 # A tick this old means that the sampler hangs, however slow it is set.
 _STALE_S = 10.0
@@ -90,7 +95,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
             interval_s=interval_s,
         )
     )
-    app.router.routes.extend(page_routes(*(WEB / name for name in _PAGE)))
+    app.router.routes.extend(page_routes(*_PAGE))
     _add_health(app, reader, max(_STALE_S, _STALE_INTERVALS * interval_s), clock)
     return app
 

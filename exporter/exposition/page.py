@@ -12,7 +12,16 @@ from starlette.routing import Route
 from exporter.exposition.negotiation import accepts_gzip
 
 WEB = Path(__file__).parent / "web"
-"""The files of the node's page."""
+"""The files of the node's page, and those that every page has."""
+
+COMMON = tuple(
+    WEB / name
+    for name in (
+        *("base.css", "parts.css", "charts.css", "theme.js"),
+        *("words.js", "page.js", "table.js", "charts.js", "feed.js"),
+    )
+)
+"""What every page is made with."""
 
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.exposition.direct import answer_secured, send_scrape
-from exporter.exposition.page import WEB, page_routes
+from exporter.exposition.page import COMMON, page_routes
 from exporter.hub.api import api_router, direct_router
 from exporter.hub.desk import Desk
 from exporter.hub.intensity import PATH, send_intensity
@@ -23,7 +23,7 @@ from exporter.hub.slurm import asking
 _WEB = Path(__file__).parent / "web"
 _PAGE = (
     *(_WEB / name for name in ("index.html", "hub.css", "hub.js")),
-    *(WEB / name for name in ("jouled.css", "common.js")),
+    *COMMON,
 )
 
 

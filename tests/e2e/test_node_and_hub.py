@@ -35,7 +35,7 @@ PASSWORD = "pl4nted passw0rd"  # noqa: S105 - it opens nothing
 # What it looks like on the way, too.
 FORMS = ("pl4nted", base64.b64encode(f"nodes:{PASSWORD}".encode()).decode())
 PATHS = (
-    *("/", "/jouled.js", "/metrics", "/healthz", "/readyz", "/openapi.json", "/nope"),
+    *("/", "/node.js", "/metrics", "/healthz", "/readyz", "/openapi.json", "/nope"),
     *("/api/v1/node", "/api/v1/intensity", "/api/v1/jobs"),
 )
 

@@ -108,7 +108,7 @@ def test_an_unknown_path_is_not_found_in_json(node: Node, path: str) -> None:
     assert answer.json() == {"detail": "Not Found"}
 
 
-@pytest.mark.parametrize("path", ["/", "/jouled.js", "/api/v1/node", "/nope"])
+@pytest.mark.parametrize("path", ["/", "/node.js", "/api/v1/node", "/nope"])
 def test_nothing_of_others_can_be_loaded_or_framed(node: Node, path: str) -> None:
     """A job's name must not be able to run code in an operator's browser."""
     headers = node.client.get(path).headers
@@ -171,7 +171,7 @@ def test_the_level_can_be_lowered_while_it_runs(node: Node) -> None:
 
 def test_the_files_of_the_page_are_sent_once(node: Node) -> None:
     """A browser that has them is told so, and keeps nothing that is old."""
-    for path in ("/", "/jouled.css", "/common.js", "/jouled.js"):
+    for path in ("/", "/base.css", "/charts.js", "/node.js"):
         first = node.client.get(path)
         again = node.client.get(path, headers={"if-none-match": first.headers["etag"]})
 

@@ -193,7 +193,7 @@ def test_the_chart_is_described_in_words(browser: Browser, tmp_path: Path) -> No
         caption = visit.page.get_by_role("region", name="DE", exact=True).locator(
             "figcaption"
         )
-        expect(caption).to_have_text("10:40 to 11:40: 300 g per kWh expected")
+        expect(caption).to_have_text("10:40 to 11:40: 300 g expected")
 
 
 def test_the_page_follows_the_hub(browser: Browser, tmp_path: Path) -> None:

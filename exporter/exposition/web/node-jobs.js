@@ -1,0 +1,83 @@
+// The jobs of the node: who uses how much of it.
+
+import { $, setAside } from "./page.js";
+import { makeTable } from "./table.js";
+import { UNKNOWN, count, duration, energy, grams, percent, plain, watts } from "./words.js";
+
+let nowUnixS = 0;
+let modelled = new Set();
+
+const since = (job) => job.start_unix_s ?? job.created_unix_s;
+const ranS = (job) => (job.running ? nowUnixS : job.end_unix_s) - since(job);
+const tagOf = (job) => (Object.keys(job.components_w).some((part) => modelled.has(part)) ? "estimated" : "");
+const expected = (value, words) => (value === null ? "" : `of ${words(value)} expected`);
+
+const COLUMNS = [
+  {
+    label: "Job", sort: (job) => job.job_id,
+    cell: (job) => [job.job_id, job.info.name || job.info.workload_name || job.pod],
+  },
+  {
+    label: "Whose", sort: (job) => job.user || job.namespace || null,
+    cell: (job) => [job.user || job.namespace || UNKNOWN, job.user ? job.account : job.pod],
+  },
+  {
+    label: "Scheduler", className: "minor", sort: (job) => job.scheduler,
+    cell: (job) => [job.scheduler, job.partition],
+  },
+  {
+    label: "Time", sort: ranS, first: "down",
+    cell: (job) => [duration(ranS(job)), job.running ? "running" : `ended ${duration(nowUnixS - job.end_unix_s)} ago`],
+  },
+  {
+    label: "GPUs", className: "number", sort: (job) => job.gpus, first: "down",
+    cell: (job) => (job.gpus
+      ? [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]
+      : UNKNOWN),
+  },
+  {
+    label: "Power", className: "number", sort: (job) => job.power_w, first: "down",
+    cell: (job) => [watts(job.power_w), "", tagOf(job)],
+  },
+  {
+    label: "Energy", className: "number", sort: (job) => job.energy_j, first: "down",
+    cell: (job) => [energy(job.energy_j), expected(job.projected_energy_j, energy)],
+  },
+  {
+    label: "CO₂e", className: "number", sort: (job) => job.emissions_g, first: "down",
+    cell: (job) => [grams(job.emissions_g), expected(job.projected_emissions_g, grams)],
+  },
+  {
+    label: "Done", className: "number", sort: (job) => job.progress_ratio, first: "down",
+    cell: (job) => ({ text: percent(job.progress_ratio), meter: job.progress_ratio }),
+  },
+];
+
+const table = makeTable("jobs", COLUMNS, {
+  keyOf: (job) => `${job.scheduler} ${job.job_id} ${job.pod} ${job.created_unix_s}`,
+  sortedBy: COLUMNS.findIndex(({ label }) => label === "Power"),
+  mark: (row, job) => { row.dataset.ended = String(!job.running); },
+});
+
+function noJobs(node) {
+  const schedulers = node.sources.filter((source) => source.component === "workloads");
+  if (!schedulers.length) {
+    return "No jobs: no scheduler is read on this node, so all energy is unattributed. jouled finds Slurm's and Kubernetes' jobs by itself where they run; jouled check tells what it looked for.";
+  }
+  const down = schedulers.find((source) => !source.up);
+  if (down) return `Jobs are not known (${down.source}): ${down.message || down.reason}`;
+  return "No jobs are running on this node.";
+}
+
+export function drawJobs(answer, node) {
+  nowUnixS = answer.unix_s;
+  modelled = new Set(node.components.filter((part) => part.quality === "estimated").map((part) => part.component));
+  table.show(answer.jobs, noJobs(node));
+  const running = answer.jobs.filter((job) => job.running).length;
+  const ended = answer.jobs.length - running;
+  const parts = [];
+  if (answer.jobs.length) parts.push(`${running} running`);
+  if (ended) parts.push(`${ended} ended`);
+  if (answer.jobs_dropped) parts.push(`${count(answer.jobs_dropped, "job", "jobs")} not shown, over the cap`);
+  setAside($("jobs-title"), parts.join(", "));
+}

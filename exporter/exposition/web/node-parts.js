@@ -1,0 +1,163 @@
+// What the node is made of, where its energy went, and who reads it.
+
+import { $, add, fillBars, fillSources, fillStack, keyed, setAside, setFacts, setFigure, setMeter, setText, showNotice } from "./page.js";
+import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, percent, plain, wattParts, watts } from "./words.js";
+
+const NOT_A_FAULT = new Set(["", "absent"]);
+
+// --- GPUs ------------------------------------------------------------------------
+
+function noGpus(node) {
+  const sources = node.sources.filter((source) => source.component === "gpu");
+  const down = sources.find((source) => !source.up);
+  if (down) return `No GPU found: ${down.message || down.reason}`;
+  return sources.length ? "No GPU found in this node." : "No GPU found: no source of GPUs is switched on.";
+}
+
+function memory({ memory_used_bytes: used, memory_total_bytes: total }) {
+  if (used === null) return UNKNOWN;
+  return total === null ? bytes(used) : `${plain.format(used / 2 ** 30)} / ${bytes(total)}`;
+}
+
+/** Who holds each GPU, by its name. */
+function holders(jobs) {
+  const found = new Map();
+  for (const job of jobs.jobs) {
+    for (const { device, share } of job.gpus_held ?? []) {
+      const part = share < 1 ? ` (${percent(share)})` : "";
+      found.set(device, [...(found.get(device) ?? []), `${job.job_id} ${job.user || job.namespace}${part}`.trim()]);
+    }
+  }
+  return found;
+}
+
+function makeTile() {
+  const tile = document.createElement("li");
+  tile.className = "tile";
+  const row = add(tile, "div", "row");
+  add(row, "h3");
+  const figure = add(row, "p", "figure");
+  add(figure, "span");
+  add(figure, "span", "unit");
+  add(tile, "div", "meter");
+  add(tile, "dl");
+  add(tile, "p", "more");
+  return tile;
+}
+
+export function drawGpus(node, jobs) {
+  const gpus = node.devices.filter((device) => device.gpu !== null);
+  const models = [...new Set(gpus.map(({ gpu }) => gpu.model))];
+  const drivers = [...new Set(gpus.map(({ gpu }) => gpu.driver))];
+  const held = holders(jobs);
+  keyed($("gpus"), gpus, (device) => device.device, makeTile, (tile, { device, power_w, energy_j, gpu }) => {
+    const [row, meter, list, more] = tile.children;
+    setText(row.children[0], `GPU ${gpu.index}`);
+    setFigure(row.children[1], wattParts(power_w));
+    setMeter(meter, gpu.power_limit_w === null ? null : power_w / gpu.power_limit_w);
+    meter.hidden = gpu.power_limit_w === null;
+    setFacts(list, [
+      ["Limit", watts(gpu.power_limit_w)],
+      ["Used", percent(gpu.utilization_ratio)],
+      ["Temp.", celsius(gpu.temperature_celsius)],
+      ["Memory", memory(gpu)],
+      ["Energy", energy(energy_j)],
+    ]);
+    const words = held.get(device);
+    more.classList.toggle("holder", words !== undefined);
+    setText(more, [words ? words.join(", ") : "held by no job", models.length > 1 ? gpu.model : ""].filter(Boolean).join(" · "));
+  });
+  const kind = models.length === 1 ? `${gpus.length} × ${models[0]}` : `${gpus.length}`;
+  setAside($("gpus-title"), gpus.length ? `${kind}, driver ${drivers.join(", ")}` : "");
+  showNotice("gpus-empty", gpus.length ? "" : noGpus(node));
+}
+
+export function drawDevices(node) {
+  const modelled = new Set(
+    node.components.filter((part) => part.quality === "estimated").map((part) => part.component));
+  const others = node.devices.filter((device) => device.gpu === null);
+  const most = Math.max(...others.map((device) => device.power_w ?? 0), 1);
+  fillBars($("devices"), others.map((device) => ({
+    key: `${device.component} ${device.device}`,
+    part: device.component,
+    name: device.device,
+    side: NAMES[device.component],
+    value: watts(device.power_w),
+    ratio: (device.power_w ?? 0) / most,
+    more: `${energy(device.energy_j)} since boot`,
+    tag: modelled.has(device.component) ? "estimated" : "",
+  })));
+  showNotice("devices-empty", others.length ? "" : "No other device can be read.");
+}
+
+// --- where it went -----------------------------------------------------------------
+
+const REASONS = {
+  jobs: ["Jobs", "charged to who ran them"],
+  idle: ["Idle", "drawn with nothing to do, and reserved by no job"],
+  system: ["System", "the operating system and daemons"],
+  unallocated: ["Unallocated", "GPUs, or parts of them, that nobody holds"],
+  unknown: ["Unknown", "nobody could tell who was running"],
+};
+
+export function drawSplit(node) {
+  const split = { jobs: 0, idle: 0, system: 0, unallocated: 0, unknown: 0 };
+  let unattributed = 0;
+  for (const { reason, energy_j } of node.unattributed) {
+    split[reason] += energy_j;
+    unattributed += energy_j;
+  }
+  // What is left: rounding can take it a hair below zero.
+  split.jobs = Math.max(0, (node.energy_j ?? 0) - unattributed);
+  const total = Object.values(split).reduce((sum, part) => sum + part, 0);
+  const parts = Object.entries(split).filter(([, part]) => part > 0 && total > 0).map(([reason, part]) => ({
+    key: reason, part: reason, name: REASONS[reason][0], share: part / total,
+    value: `${percent(part / total)} · ${energy(part)}`, more: REASONS[reason][1],
+  }));
+  fillStack($("split-bar"), $("split"), parts,
+    `Energy since boot: ${parts.map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`);
+  $("split-empty").hidden = parts.length > 0;
+  setFigure($("energy").parentElement, energyParts(node.energy_j));
+  const weight = gramParts(node.emissions_g);
+  setFigure($("grams").parentElement, weight && [weight[0], `${weight[1]} CO₂e`]);
+  const fallback = node.fallback_emissions_g;
+  setFacts($("split-facts"), [
+    ["On fallback intensity", fallback ? `${grams(fallback)}, ${percent(fallback / node.emissions_g)}` : null],
+    ["By contracts", node.market_emissions_g === null ? null : grams(node.market_emissions_g)],
+    ["Making the node", node.embodied_g === null ? null : grams(node.embodied_g)],
+  ]);
+  setAside($("split-title"), parts.length ? "since boot" : "");
+}
+
+// --- who reads it --------------------------------------------------------------------
+
+export function drawSources(node) {
+  const isFault = (source) => !source.up && !NOT_A_FAULT.has(source.reason);
+  const rank = (source) => (isFault(source) ? 0 : source.up ? 1 : 2);
+  const sources = [...node.sources].sort((a, b) => rank(a) - rank(b));
+  fillSources($("sources"), sources.map((source) => {
+    const more = [NAMES[source.component] ?? source.component, source.quality === "none" ? "" : `${source.quality} (${source.method})`];
+    if (source.up && source.read_duration_s) more.push(`read in ${plain.format(source.read_duration_s * 1000)} ms`);
+    for (const { reason, ticks } of source.errors) {
+      if (reason !== "absent") more.push(`${reason} ${count(ticks, "time", "times")}`);
+    }
+    const state = source.reason === "absent" ? "not on this machine" : source.reason;
+    return {
+      key: source.source, name: source.source, up: source.up, fault: isFault(source),
+      state: source.up ? "up" : state || "down", tag: source.quality === "estimated" ? "estimated" : "",
+      more: more.filter(Boolean).join(" · "), message: source.up ? "" : source.message,
+    };
+  }));
+  const up = sources.filter((source) => source.up).length;
+  setAside($("sources-title"), sources.length ? `${up} of ${sources.length} up` : "");
+  showNotice("sources-empty", sources.length ? "" : "Nothing is read on this machine.");
+}
+
+export function drawAbout(node) {
+  const parts = [`jouled ${node.version}`];
+  if (node.uptime_s !== undefined) parts.push(`up for ${duration(node.uptime_s)}`);
+  parts.push(`sampled every ${plain.format(node.interval_s)} s`,
+    `the last sample took ${plain.format(node.sample_duration_s * 1000)} ms`);
+  if (node.missed_ticks) parts.push(`${count(node.missed_ticks, "tick", "ticks")} missed`);
+  setText($("about"), parts.join(" · "));
+}

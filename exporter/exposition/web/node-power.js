@@ -1,0 +1,202 @@
+// What the node draws, now and in the last minutes, and how dirty that is.
+
+import { agoMarks, fillLegend, makeChart, nextDay, showForecast } from "./charts.js";
+import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
+import {
+  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, percent, plain, wattMark, wattParts, watts,
+} from "./words.js";
+
+const WINDOW_S = 600;
+const PARTS = ["cpu", "dram", "gpu", "platform"];
+// More would be stripes that nobody can tell apart.
+const MOST_JOBS = 5;
+
+// --- now -----------------------------------------------------------------------
+
+function whatIsEstimated(node) {
+  const known = node.components.filter((part) => part.power_w !== null);
+  const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
+  if (!modelled.length) return "";
+  if (modelled.length === known.length) return "modelled, not measured";
+  return `partly modelled, not measured: ${modelled.join(", ")}`;
+}
+
+export function drawPower(node) {
+  const pair = wattParts(node.power_w);
+  setText($("power-value"), pair ? pair[0] : "–");
+  setText($("power-unit"), pair ? pair[1] : "");
+  const note = $("power-note");
+  const down = node.sources.find((source) => !source.up && source.message);
+  const estimated = whatIsEstimated(node);
+  let text = pair ? estimated : "No power is known yet.";
+  if (!pair && down) text = `No power is known: ${down.message}`;
+  if (!note.firstChild) add(note, "span");
+  setText(note.firstChild, text || (node.cpu_busy_ratio === null ? "" : `CPUs ${percent(node.cpu_busy_ratio)} busy`));
+  setTag(note, pair ? (estimated ? "estimated" : node.quality === "measured" ? "measured" : "") : "");
+
+  const total = node.components.reduce((sum, part) => sum + (part.power_w ?? 0), 0);
+  fillBars($("components"), node.components.map((part) => {
+    const share = total > 0 && part.power_w !== null ? part.power_w / total : null;
+    const more = [`${energy(part.energy_j)} since boot`];
+    if (part.idle_power_w !== null && part.idle_method !== "assumed") {
+      more.push(`${watts(part.idle_power_w)} idle, ${part.idle_method}`);
+    }
+    if (part.unmeasured_s) more.push(`${duration(part.unmeasured_s)} not measured`);
+    return {
+      key: part.component, part: part.component, name: NAMES[part.component],
+      side: share === null ? "" : percent(share), value: watts(part.power_w), ratio: share,
+      more: more.join(" · "), tag: part.quality === "estimated" ? "estimated" : "",
+    };
+  }));
+  showNotice("components-empty", node.components.length ? ""
+    : "Nothing that draws power can be read. The sources say why, and jouled check what would help.");
+}
+
+// --- the last minutes ------------------------------------------------------------
+
+let points = [];
+// Power of each job at the moments this page was told: the daemon keeps none of it.
+let moments = [];
+let byJob = false;
+let shownNode = null;
+const chart = makeChart($("chart"));
+
+export const newestUnixS = () => (points.length ? points.at(-1).unix_s : 0);
+
+/** Take over new history and forget what is older than the window. */
+export function remember(node, jobs) {
+  const history = node.history;
+  if (history.length) {
+    // The wall clock may have been set back: then the past is not comparable.
+    if (points.length && history[0].unix_s < points.at(-1).unix_s) {
+      points = [];
+      moments = [];
+    }
+    points = points.concat(history);
+  }
+  // Only of the same tick do the jobs and the rest add up.
+  if (jobs.unix_s === node.unix_s && jobs.unix_s !== moments.at(-1)?.unix_s && node.power_w !== null) {
+    moments.push({ unix_s: node.unix_s, power_w: node.power_w, jobs: jobs.jobs.filter((job) => job.power_w !== null) });
+  }
+  const oldest = newestUnixS() - WINDOW_S;
+  points = points.filter((point) => point.unix_s >= oldest);
+  moments = moments.filter((moment) => moment.unix_s >= oldest);
+}
+
+function seriesByComponent() {
+  return PARTS.map((part) => ({
+    key: part, part, name: NAMES[part], values: points.map((point) => point.components_w[part] ?? null),
+  })).filter(({ values }) => values.some((value) => value !== null));
+}
+
+const nameOf = (job) => job.info.name || job.info.workload_name || job.pod;
+const keyOf = (job) => `${job.scheduler} ${job.job_id} ${job.pod}`;
+
+function seriesByJob() {
+  const sums = new Map();
+  for (const { jobs } of moments) {
+    for (const job of jobs) {
+      const known = sums.get(keyOf(job));
+      sums.set(keyOf(job), { job, power_w: (known?.power_w ?? 0) + job.power_w });
+    }
+  }
+  const largest = [...sums].sort(([, a], [, b]) => b.power_w - a.power_w).slice(0, MOST_JOBS);
+  const named = new Set(largest.map(([key]) => key));
+  const sumOf = (moment, wanted) => moment.jobs.filter(wanted).reduce((sum, job) => sum + job.power_w, 0);
+  const series = largest.map(([key, { job }], index) => ({
+    key, part: `hue-${index}`, name: [job.job_id, nameOf(job)].filter(Boolean).join(" "),
+    values: moments.map((moment) => sumOf(moment, (one) => keyOf(one) === key)),
+  }));
+  const others = sums.size - named.size;
+  if (others > 0) {
+    series.push({
+      key: "others", part: "rest", name: `${others} other${others === 1 ? "" : "s"}`,
+      values: moments.map((moment) => sumOf(moment, (one) => !named.has(keyOf(one)))),
+    });
+  }
+  series.push({
+    key: "nobody", part: "none", name: "No job (unattributed)",
+    values: moments.map((moment) => Math.max(0, moment.power_w - sumOf(moment, () => true))),
+  });
+  return series;
+}
+
+export function drawHistory(node = shownNode) {
+  if (node === null) return;
+  shownNode = node;
+  $("by-component").setAttribute("aria-pressed", String(!byJob));
+  $("by-job").setAttribute("aria-pressed", String(byJob));
+  const series = byJob ? seriesByJob() : seriesByComponent();
+  const times = (byJob ? moments : points).map((point) => point.unix_s);
+  const to = newestUnixS();
+  const from = to - Math.min(WINDOW_S, Math.max(60, to - (points[0]?.unix_s ?? to)));
+  const known = points.filter((point) => point.power_w !== null).map((point) => point.power_w);
+  const [lowest, highest] = [Math.min(...known), Math.max(...known)];
+  const what = byJob ? "stacked by job" : "stacked by component";
+  const range = `between ${watts(lowest)} and ${watts(highest)} in the last ${duration(to - from)}`;
+  chart.show({
+    times, series, from, to,
+    // The page is told every few seconds, and a tab in the back less often.
+    gapS: byJob ? 15 : Math.max(3.5 * node.interval_s, 5),
+    marks: agoMarks(from, to),
+    format: watts,
+    axis: wattMark,
+    label: `Node power of the last ${duration(to - from)}, ${what}: now ${watts(known.at(-1) ?? null)}, lowest ${watts(lowest)}, highest ${watts(highest)}`,
+    caption: byJob ? `Since ${clock(moments[0]?.unix_s ?? to)}, when this page was opened; ${range}` : range,
+    empty: byJob ? "By job the chart begins when the page is opened: a moment, please." : "The chart begins with the second sample.",
+  });
+  fillLegend($("chart-legend"), series.map(({ key, part, name, values }) => ({
+    key, part, name, value: watts(values.at(-1) ?? null),
+  })));
+}
+
+for (const [id, wanted] of [["by-component", false], ["by-job", true]]) {
+  $(id).addEventListener("click", () => {
+    byJob = wanted;
+    drawHistory();
+  });
+}
+
+// --- how dirty it is ---------------------------------------------------------------
+
+const LIVE_BY = "Set carbon.hub_url to the address of the site's hub for a live figure, or carbon.direct on a single machine.";
+
+function intensityNote(answer) {
+  const factors = answer.factors ? `, ${answer.factors} factors` : "";
+  const age = answer.age_s === null ? "" : `, ${duration(answer.age_s)} old`;
+  const zone = answer.zone === "WORLD" ? "the world" : answer.zone;
+  switch (answer.fallback_level) {
+    case 0:
+      return answer.age_s === null
+        ? `Fixed by the operator for ${zone} (${answer.provider}${factors}).`
+        : `Live figure of the grid of ${zone} from ${answer.provider}${factors}${age}.`;
+    case 1:
+      return `Last good value of ${answer.provider} for ${zone}${factors}${age}: there is none of now, and this one stands in until there is. jouled check tells why.`;
+    case 2:
+      return `Yearly figure of ${zone} (${answer.provider}${factors}): there is no live figure now, so the hour of the day makes no difference. ${LIVE_BY} If one is set, jouled check tells why it is silent.`;
+    default:
+      return `Yearly figure of ${zone} (${answer.provider}${factors}): nothing is known of this grid. Set carbon.zone, such as DE, for a figure of your own. ${LIVE_BY}`;
+  }
+}
+
+const perKwh = (value) => `${plain.format(value)} g`;
+const forecast = makeChart($("forecast"));
+
+export function drawCarbon(answer, node) {
+  setText($("intensity"), plain.format(answer.intensity_g_per_kwh));
+  const tags = [];
+  if (answer.fallback_level > 0) tags.push("fallback");
+  if (answer.estimated) tags.push("estimated");
+  setTag($("intensity").parentElement, tags.join(", "), tags[0]);
+  setText($("intensity-note"), intensityNote(answer));
+  const rate = node.power_w === null ? null
+    : (node.power_w * 3600 / JOULES_PER_KWH) * answer.intensity_g_per_kwh * node.pue_ratio;
+  setFacts($("carbon-facts"), [
+    ["CO₂e now", rate === null ? "–" : `${grams(rate)} per hour`],
+    ["PUE", plain.format(node.pue_ratio)],
+    ["By contracts", node.market_intensity_g_per_kwh === null ? null : `${plain.format(node.market_intensity_g_per_kwh)} g per kWh`],
+  ]);
+  const slots = nextDay(answer.forecast, answer.unix_s);
+  $("forecast").hidden = !slots.length;
+  showForecast(forecast, slots, { nowUnixS: answer.unix_s, zone: answer.zone, format: perKwh });
+}
