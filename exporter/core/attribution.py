@@ -9,9 +9,9 @@ parts exceed the whole, and nobody may be charged for energy never measured.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
+from typing import NamedTuple
 
 from exporter.core.model import IdlePolicy, PlatformPolicy, Reason, WorkloadId
 from exporter.core.units import Joules
@@ -21,8 +21,7 @@ Shares = Mapping[WorkloadId, float]
 _NOBODY: Shares = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """Parts of one energy, in J: per workload, and the rest by reason."""
 
     shares_j: Shares
@@ -147,8 +146,7 @@ def attribute_platform(
     return Attribution(parts, {"system": _rest(energy_j, parts)})
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """Quantities of workloads, and of the whole they are parts of."""
 
     of: Shares

@@ -11,6 +11,7 @@ utilisation)``, which would vanish at full load.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.core.model import IdleMethod
 from exporter.core.units import Joules, Ratio, Seconds, Watts
@@ -85,8 +86,7 @@ class IdleLearner:
         return Watts(min(lowest_w, max(0.0, low.power_w - slope * low.utilization)))
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(NamedTuple):
     """Idle power of a device and how it is known."""
 
     power_w: Watts

@@ -20,7 +20,7 @@ A gauge that shows what the device cannot draw is not believed, and is missing.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from exporter.core.counters import (
     Advanced,
@@ -47,8 +47,7 @@ _NO_TIME_S = 1e-6
 Event = Literal["", "first", "wrapped", "reset", "ambiguous", "broken", "repaired"]
 
 
-@dataclass(frozen=True, slots=True)
-class Metered:
+class Metered(NamedTuple):
     """Energy of one device in one tick.
 
     Attributes:

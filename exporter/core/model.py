@@ -104,8 +104,7 @@ class GpuInstance:
     share: Ratio
 
 
-@dataclass(frozen=True, slots=True)
-class GpuStatus:
+class GpuStatus(NamedTuple):
     """Gauges of a GPU at one reading; ``None`` where it does not tell."""
 
     info: GpuInfo
@@ -116,8 +115,7 @@ class GpuStatus:
     power_limit_w: Watts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One device at one moment: a counter, a power gauge, or both.
 
     Attributes:
@@ -133,7 +131,8 @@ class Reading:
 
     device: Device
     time_s: Seconds
-    count: int | None = None
+    # It hides tuple.count, which nobody asks a reading for.
+    count: int | None = None  # type: ignore[assignment]
     power_w: Watts | None = None
     gpu: GpuStatus | None = None
     may_have_restarted: bool = False
@@ -269,8 +268,7 @@ class WorkloadGroup:
     members: tuple[WorkloadId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadsReading:
+class WorkloadsReading(NamedTuple):
     """All workloads of one scheduler at one moment.
 
     Attributes:
@@ -304,8 +302,7 @@ class MissedReading:
     groups: tuple[WorkloadGroup, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeUsage:
+class NodeUsage(NamedTuple):
     """How busy the whole node is.
 
     Attributes:
@@ -382,8 +379,7 @@ class SourceInfo:
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
+class SourceStatus(NamedTuple):
     """How a source did in this tick, and its errors since boot."""
 
     info: SourceInfo
@@ -394,8 +390,7 @@ class SourceStatus:
     errors: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """All that was read in one tick; whatever failed is simply not in it.
 
     Attributes:

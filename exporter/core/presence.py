@@ -7,7 +7,7 @@ took note of it is unknown what it held and for how long.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.core.model import WorkloadId, WorkloadUsage
 from exporter.core.windows import FORGOTTEN, Hold, HoldWindow
@@ -15,8 +15,7 @@ from exporter.core.windows import FORGOTTEN, Hold, HoldWindow
 Span = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """Who was there when, in a time of some seconds.
 
     Attributes:

@@ -7,7 +7,6 @@ Counters here are totals since boot and never fall. A gauge that is ``None`` is
 not known and is not exported.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from exporter.core.forecast import Forecast
@@ -27,8 +26,7 @@ from exporter.core.model import (
 from exporter.core.units import Bytes, Grams, GramsPerKwh, Joules, Ratio, Seconds, Watts
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentTotals:
+class ComponentTotals(NamedTuple):
     """Energy of one component since boot, and its mean power in this tick."""
 
     component: Component
@@ -36,8 +34,7 @@ class ComponentTotals:
     power_w: Watts | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTotals:
+class DeviceTotals(NamedTuple):
     """Energy of one device since boot, and its mean power in this tick."""
 
     device: DeviceId
@@ -46,8 +43,7 @@ class DeviceTotals:
     gpu: GpuStatus | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnattributedTotals:
+class UnattributedTotals(NamedTuple):
     """Energy since boot that no job is charged for, and why."""
 
     component: Component
@@ -55,8 +51,7 @@ class UnattributedTotals:
     energy_j: Joules
 
 
-@dataclass(frozen=True, slots=True)
-class IdlePower:
+class IdlePower(NamedTuple):
     """What a component would draw with nothing to do, and how that is known."""
 
     component: Component
@@ -130,8 +125,7 @@ class TenantTotals(NamedTuple):
     embodied_g: Grams | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The node after one tick.
 
     ``node_energy_j`` is the sum of the components; ``node_power_w`` is ``None``
@@ -173,8 +167,7 @@ class Snapshot:
     carbon_fetches: tuple[FetchCount, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPoint:
+class HistoryPoint(NamedTuple):
     """What the page's chart shows of one past moment."""
 
     unix_s: Seconds

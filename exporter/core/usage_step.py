@@ -1,7 +1,7 @@
 """What one tick tells about usage: who was there, and what each used and held."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.core.model import WorkloadId, WorkloadUsage
 from exporter.core.presence import Presence, spans_of
@@ -15,8 +15,7 @@ from exporter.core.windows import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UsageStep:
+class UsageStep(NamedTuple):
     """What one tick tells about usage.
 
     Attributes:

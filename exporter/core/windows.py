@@ -9,7 +9,6 @@ tells of a longer time, of which only the part inside the window is taken.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from exporter.core.model import WorkloadId
@@ -51,8 +50,7 @@ class NodeWindow(NamedTuple):
         return Ratio(min(1.0, self.busy_s / self.capacity_s))
 
 
-@dataclass(frozen=True, slots=True)
-class UsageWindow:
+class UsageWindow(NamedTuple):
     """Usage of CPUs and memory that belongs to one energy.
 
     Attributes:
@@ -97,7 +95,7 @@ class UsageWindow:
             key = FORGOTTEN if workload in workloads else workload
             before = usages.get(key)
             usages[key] = usage if before is None else before.plus(usage)
-        return replace(self, usages=usages)
+        return self._replace(usages=usages)
 
 
 class Hold(NamedTuple):
@@ -114,8 +112,7 @@ class Hold(NamedTuple):
         return Hold(self.share_s + other.share_s, activity_s)
 
 
-@dataclass(frozen=True, slots=True)
-class HoldWindow:
+class HoldWindow(NamedTuple):
     """Who held one GPU while one energy was drawn.
 
     Attributes:
@@ -154,7 +151,7 @@ class HoldWindow:
             return self
         others_s = sum(hold.share_s for hold in self.holds.values()) - forgotten.share_s
         share_s = max(0.0, min(forgotten.share_s, self.elapsed_s - others_s))
-        return replace(self, holds={**self.holds, FORGOTTEN: Hold(share_s, None)})
+        return self._replace(holds={**self.holds, FORGOTTEN: Hold(share_s, None)})
 
     def forget(self, workloads: Collection[WorkloadId]) -> "HoldWindow":
         """Add these workloads up as one, so that a long wait costs no memory."""
@@ -163,4 +160,4 @@ class HoldWindow:
             key = FORGOTTEN if workload in workloads else workload
             before = holds.get(key)
             holds[key] = hold if before is None else before.plus(hold)
-        return replace(self, holds=holds)
+        return self._replace(holds=holds)

@@ -5,6 +5,7 @@ jobs is written in a fraction of a tick. ``decoding`` is the way back.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from exporter.core.cpu_time import SchedulerMemory
@@ -15,6 +16,8 @@ from exporter.core.windows import Hold, Usage
 from exporter.pipeline.rows import Row
 from exporter.pipeline.state import EngineState
 
+_meter_row = attrgetter(*Meter.__slots__)
+
 
 def encode(state: EngineState) -> dict[str, Any]:
     """Return the state as lists, texts and numbers."""
@@ -22,8 +25,7 @@ def encode(state: EngineState) -> dict[str, Any]:
     tracker = state.usage
     return {
         "meters": [
-            [*device, *(getattr(meter, name) for name in Meter.__slots__)]
-            for device, meter in state.meters.items()
+            [*device, *_meter_row(meter)] for device, meter in state.meters.items()
         ],
         "tracker": [tracker.time_s, _encode_node(tracker.node)],
         "schedulers": [

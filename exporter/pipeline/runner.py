@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from exporter.core.model import SourceInfo, SourceStatus
 from exporter.core.ports import IntensitySource, PueSource
@@ -172,7 +172,7 @@ class Runner:
             )
             sources = (*sources, self._recorder.status)
         duration_s = Seconds(self._monotonic() - begin_s)
-        snapshot = replace(snapshot, sources=sources, tick_duration_s=duration_s)
+        snapshot = snapshot._replace(sources=sources, tick_duration_s=duration_s)
         self._publisher.publish(snapshot)
         return snapshot
 

@@ -135,8 +135,7 @@ def _with_what_is_beside(
         market_g, embodied_g = of(ledger.tenants[key])
         tenants.append(tenant._replace(market_g=market_g, embodied_g=embodied_g))
     market_g, embodied_g = of(ledger)
-    return replace(
-        snapshot,
+    return snapshot._replace(
         jobs=tuple(jobs),
         tenants=tuple(tenants),
         market_intensity=settings.market_intensity,
@@ -262,7 +261,7 @@ def _sources(sample: Sample, state: EngineState) -> tuple[SourceStatus, ...]:
     if not broken:
         return sample.sources
     return tuple(
-        replace(status, info=replace(status.info, method="integrated"))
+        status._replace(info=replace(status.info, method="integrated"))
         if status.info.name in broken
         else status
         for status in sample.sources

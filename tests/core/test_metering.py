@@ -1,4 +1,3 @@
-from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -97,7 +96,7 @@ def test_a_counter_nobody_watched_may_have_restarted_and_proves_the_least() -> N
     """Rule 2: a restart that has passed the old count again looks like an advance."""
     meter = Meter()
     meter.advance(reading(gpu(), 0, 1000, 100), Seconds(1.0))
-    back = replace(reading(gpu(), 9, 1300, 100), may_have_restarted=True)
+    back = reading(gpu(), 9, 1300, 100)._replace(may_have_restarted=True)
 
     metered = meter.advance(back, Seconds(1.0))
 

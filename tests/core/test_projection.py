@@ -212,12 +212,8 @@ def test_before_a_plan_begins_the_pue_is_that_in_force() -> None:
 
 def tick(time_s: float, *, forecast: Forecast = (), value: float = 400.0) -> Sample:
     """Return a tick of one second in which nothing is read."""
-    return replace(
-        sample(
-            time_s, intensity=replace(GREEN, value=GramsPerKwh(value)), interval_s=1.0
-        ),
-        forecast=forecast,
-    )
+    grid = replace(GREEN, value=GramsPerKwh(value))
+    return sample(time_s, intensity=grid, interval_s=1.0)._replace(forecast=forecast)
 
 
 def ledger_of(*keys: str) -> Ledger:
@@ -264,7 +260,7 @@ def test_a_slow_daemon_projects_all_jobs_in_each_tick() -> None:
     projector = Projector()
     projector.refresh(Ledger(), tick(NOW))
 
-    projector.refresh(ledger, replace(tick(NOW), interval_s=Seconds(60.0)))
+    projector.refresh(ledger, tick(NOW)._replace(interval_s=Seconds(60.0)))
 
     assert energy(ledger) == [3.0, 3.0, 3.0]
 
@@ -292,7 +288,7 @@ def test_a_new_forecast_and_a_new_intensity_count_from_the_next_turn_on() -> Non
         tick(NOW, forecast=expected),
         tick(NOW, forecast=expected),
     ):
-        projector.refresh(ledger, replace(one, interval_s=Seconds(60.0)))
+        projector.refresh(ledger, one._replace(interval_s=Seconds(60.0)))
         (account,) = ledger.jobs.values()
         assert account.projection is not None
         grams.append(account.projection.emissions_g)

@@ -84,6 +84,22 @@ def test_a_state_survives_the_way_through_json(
     assert again.ledger.tenants == state.ledger.tenants
 
 
+@pytest.mark.parametrize("name", ["\udc80", 'a"b\\c\n\x00', "\u2028é😀"])
+def test_a_name_of_any_text_is_written_and_read_again(
+    tmp_path: Path, name: str
+) -> None:
+    """Users name jobs; half a surrogate pair, for one, cannot be written as UTF-8."""
+    state = EngineState()
+    state.source_errors[name] = {name: 1}
+    checkpoint = Checkpoint(tmp_path, BOOT)
+
+    checkpoint.save(state)
+
+    again = Checkpoint(tmp_path, BOOT).load()
+    assert again is not None
+    assert again.source_errors == {name: {name: 1}}
+
+
 def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     """In the same boot."""
     state = lived().state

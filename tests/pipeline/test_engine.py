@@ -276,7 +276,7 @@ def test_a_gpu_without_gauges_is_counted_and_nothing_is_learned() -> None:
         engine,
         TWO_TICKS,
         lambda time_s: sample(
-            time_s, replace(reading(gpu(), time_s, 300.0 * time_s), gpu=None)
+            time_s, reading(gpu(), time_s, 300.0 * time_s)._replace(gpu=None)
         ),
     )
 

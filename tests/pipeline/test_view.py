@@ -250,7 +250,7 @@ def test_gauges_of_a_gpu_are_shown_with_its_totals() -> None:
 def test_the_source_of_a_broken_counter_says_that_it_is_integrated() -> None:
     """Rule 9: how a number came about is always told, and only of that one."""
     broken, other = (
-        replace(failing(), up=True, info=replace(failing().info, name=name))
+        failing()._replace(up=True, info=replace(failing().info, name=name))
         for name in ("source of GPU-0", "another")
     )
 
