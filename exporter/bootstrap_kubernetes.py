@@ -62,7 +62,8 @@ def _gpus(
     if settings.names == "none":
         # The kubelet tells by name who holds what.
         return None
-    api = asked_api(settings, environ)
+    # Which GPU a claim stands for it alone knows, whoever tells names.
+    api = _known_api(settings, environ)
     slices = ResourceSlices(
         None if api is None else ClusterServer(api), node_name(settings, environ)
     )
@@ -122,13 +123,20 @@ def api_address(
 
 
 def asked_api(settings: Kubernetes, environ: Mapping[str, str]) -> ServerAddress | None:
-    """Return where the API server is, if it is to be asked."""
+    """Return where the API server is, if it is to be asked for names."""
+    is_wanted = settings.names in {"auto", "api"}
+    return _known_api(settings, environ) if is_wanted else None
+
+
+def _known_api(
+    settings: Kubernetes, environ: Mapping[str, str]
+) -> ServerAddress | None:
+    """Return where the API server is, if there is a token to show to it."""
     address = api_address(settings, environ)
     if address is None or settings.names == "api":
         return address
     # Every pod is told the address; who shall not ask has no token.
-    may_ask = settings.names == "auto" and address.token_file.exists()
-    return address if may_ask else None
+    return address if address.token_file.exists() else None
 
 
 def kubelet_address(settings: Kubernetes) -> ServerAddress | None:

@@ -23,7 +23,7 @@ from exporter.workloads.kubernetes.probe import (
 )
 
 _AREA = "pods"
-_RIGHTS = "grant get, list and watch of pods, see docs/kubernetes.md"
+_RIGHTS = "grant list and watch of pods, see docs/kubernetes.md"
 _KUBELET_RIGHTS = "grant get of nodes/pods or nodes/proxy, see docs/kubernetes.md"
 
 

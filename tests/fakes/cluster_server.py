@@ -5,6 +5,7 @@ from one, and one that is too old is answered with 410. It can be slow, refuse, 
 off, be away and come back on the same port.
 """
 
+import io
 import json
 import socket
 import ssl
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
@@ -23,6 +24,7 @@ from tests.fakes.certificates import Pair, authority, signed
 Item = dict[str, Any]
 
 _LONGEST_S = 60.0
+_DRIP_S = 0.05
 
 
 def pod_object(
@@ -86,12 +88,15 @@ class Faults:
         silence: do not answer at all.
         cut_lists: break off in the middle of a list.
         body: answer with this instead of what was asked for.
+        drips: send this byte by byte, with a pause after each: all of an answer, or
+            its body.
     """
 
     status: int = 0
     silence: bool = False
     cut_lists: bool = False
     body: bytes | None = None
+    drips: Literal["", "all", "body"] = ""
 
 
 @dataclass
@@ -214,6 +219,12 @@ class PlayedCluster:
                 return None
             return [each for each in self._events if each[0] > version]
 
+    def pause(self, seconds: float) -> None:
+        """Wait, unless all watches end."""
+        with self._changed:
+            era = self._era
+            self._changed.wait_for(lambda: self._era != era, seconds)
+
     @property
     def era(self) -> int:
         """It changes when all watches end."""
@@ -285,10 +296,10 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         cluster.asks.append(Ask(parts.path, query, token))
         faults = cluster.faults
+        if faults.drips == "all":
+            self.wfile = _Drip(self.wfile, cluster)
         if faults.silence:
-            with cluster._changed:
-                era = cluster.era
-                cluster._changed.wait_for(lambda: cluster.era != era, _LONGEST_S)
+            cluster.pause(_LONGEST_S)
             self.close_connection = True
         elif faults.status:
             self._answer(faults.status, b"{}")
@@ -338,8 +349,28 @@ class _Handler(BaseHTTPRequestHandler):
                 line = event.get("raw") or json.dumps(event).encode()
                 self.wfile.write(b"%x\r\n%s\n\r\n" % (len(line) + 1, line))
 
+    def end_headers(self) -> None:
+        """Send the head; its body may drip."""
+        super().end_headers()
+        if self.server.cluster.faults.drips == "body":
+            self.wfile = _Drip(self.wfile, self.server.cluster)
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+class _Drip(io.BufferedIOBase):
+    """Writes byte by byte, and not quickly."""
+
+    def __init__(self, target: io.BufferedIOBase, cluster: PlayedCluster) -> None:
+        self._target = target
+        self._cluster = cluster
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - as the base class has it
+        for byte in data:
+            self._target.write(bytes([byte]))
+            self._cluster.pause(_DRIP_S)
+        return len(data)
 
 
 @contextmanager

@@ -2,10 +2,14 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from exporter.workloads.kubernetes.api_names import ApiNames
+from exporter.workloads.kubernetes.pod_devices import ClaimedDevice
+from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from tests.e2e.daemon import Daemon, running
 from tests.e2e.processes import WITHOUT_CAPABILITIES
 from tests.fakes.chart import (
@@ -19,11 +23,14 @@ from tests.fakes.chart import (
     pod_of,
     variables,
 )
+from tests.fakes.cluster_server import played_cluster
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.machine import PlayedMachine
+from tests.fakes.waiting import wait_until
 
 PAGE = REPOSITORY / "docs" / "kubernetes-security.md"
 ALWAYS = "always"
+LONG_S = 60.0
 # What the table leaves out, because it lies in the pod alone.
 OF_THE_POD = {"configMap", "secret", "emptyDir", "persistentVolumeClaim"}
 
@@ -120,6 +127,30 @@ def _api_rights(rendered: Rendered, pod: Manifest) -> Iterator[Right]:
                         yield "API", f"{verb} {resource}"
 
 
+def test_the_daemon_asks_the_api_server_for_all_that_it_is_allowed_and_no_more(
+    chart: Chart, tmp_path: Path
+) -> None:
+    """A right that nobody uses is one for whoever takes over the daemon."""
+    rendered = chart.objects(of_path("rbac.resourceSlices", value=True))
+    allowed = set(_api_rights(rendered, rendered.pod("node")))
+
+    with played_cluster(tmp_path) as cluster:
+        claim = ClaimedDevice("gpu.nvidia.com", "node-1", "gpu-0")
+        slices = ResourceSlices(cluster.client(), "node-1")
+        slices.find({claim}, lambda _: True)
+        with closing(ApiNames(cluster.client(), "node-1", {})) as names:
+            names.start()
+            wait_until(lambda: bool(cluster.watches), "it watches", LONG_S)
+
+    # A GET of a whole collection is a list, or a watch of it.
+    used = {
+        ("API", f"{'watch' if 'watch' in ask.query else 'list'} {kind}")
+        for ask in cluster.asks
+        for kind in [ask.path.rpartition("/")[2]]
+    }
+    assert used == allowed
+
+
 @pytest.mark.parametrize("component", ["node", "hub"])
 def test_the_table_of_rights_is_the_chart(chart: Chart, component: str) -> None:
     """Nobody gives a right without a reason, and no page tells of one that is not."""
@@ -146,7 +177,7 @@ def test_the_default_has_no_power_of_root(default: Rendered) -> None:
     kinds = {kind for kind, _ in found}
     assert not kinds & {"capability", "host", "AppArmor", "privileged", "seccomp"}
     assert {what for kind, what in found if kind == "API"} == {
-        *("get pods", "list pods", "watch pods")
+        *("list pods", "watch pods")
     }
 
 

@@ -131,7 +131,7 @@ class ApiNames:
             return self._away.failed()
         except RefusedError as error:
             self._trouble = (
-                f"{error}: the service account needs get, list and watch of pods, see "
+                f"{error}: the service account needs list and watch of pods, see "
                 "docs/kubernetes.md"
             )
             return self._refused.failed()

@@ -1,8 +1,9 @@
 """Asks a server of the cluster over HTTPS, and reads answers that may never end.
 
 ``http.client`` in a thread of its own does: it is in memory anyway, and one request
-is outstanding at a time. Certificates are always verified. The token is read from its
-file for each request, as Kubernetes replaces it every hour.
+is outstanding at a time. Every answer has to have ended at a moment, and every part of
+it too, so that no server can hold the thread. Certificates are always verified. The
+token is read from its file for each request, as Kubernetes replaces it every hour.
 """
 
 import contextlib
@@ -10,9 +11,10 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 from exporter.version import version
@@ -21,6 +23,7 @@ from exporter.workloads.kubernetes.errors import (
     ExpiredError,
     RefusedError,
 )
+from exporter.workloads.kubernetes.timed_socket import Patience, TimedSocket
 
 CONNECT_S = 10.0
 HEAD_S = 30.0
@@ -65,25 +68,33 @@ class ClusterServer:
     Args:
         address: where it is.
         connect_s: how long it may take until there is a connection, s.
+        monotonic: CLOCK_MONOTONIC, s.
     """
 
-    def __init__(self, address: ServerAddress, connect_s: float = CONNECT_S) -> None:
+    def __init__(
+        self,
+        address: ServerAddress,
+        connect_s: float = CONNECT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.address = address
         self._connect_s = connect_s
+        self._monotonic = monotonic
         self._socket: socket.socket | None = None
         self._is_interrupted = False
 
     @contextlib.contextmanager
     def get(
-        self, path: str, query: Mapping[str, str], read_s: float, total_s: float
+        self, path: str, query: Mapping[str, str], part_s: float, total_s: float
     ) -> "Iterator[Answer]":
         """Ask for something.
 
         Args:
             path: what for.
             query: and in which way.
-            read_s: how long a part of the answer may take, s.
-            total_s: how long all of it may take, s.
+            part_s: how long a part of the answer may take, s: what there is to be
+                read at a time, or a whole line.
+            total_s: how long all of it may take, from the connection on, s.
 
         Raises:
             ClusterError: there is no answer; while it is read, too.
@@ -96,19 +107,21 @@ class ClusterServer:
             timeout=self._connect_s,
             context=self._context(),
         )
-        end_s = time.monotonic() + total_s
         try:
             connection.connect()
-            plug = self._socket = connection.sock
+            plug = cast("TimedSocket", connection.sock)
+            self._socket = plug
             self._check_interrupted()
             for option in _KEEPALIVE:
                 plug.setsockopt(*option)
-            plug.settimeout(HEAD_S)
+            patience = Patience(total_s, HEAD_S, self._monotonic)
+            patience.begin_part()
+            plug.patience = patience
             connection.request("GET", target, headers=self._headers())
             response = connection.getresponse()
             self._judge(response)
-            plug.settimeout(read_s)
-            yield Answer(response, end_s)
+            patience.part_s = part_s
+            yield Answer(response, patience)
         except (OSError, http.client.HTTPException) as error:
             msg = f"{address}: {_say(error)}"
             raise ClusterError(msg) from error
@@ -134,10 +147,12 @@ class ClusterServer:
         self._check_interrupted()
         ca_file = self.address.ca_file
         try:
-            return ssl.create_default_context(cafile=str(ca_file))
+            context = ssl.create_default_context(cafile=str(ca_file))
         except (OSError, ValueError) as error:
             msg = f"{self.address}: no certificates in {ca_file}: {_say(error)}"
             raise ClusterError(msg) from error
+        context.sslsocket_class = TimedSocket
+        return context
 
     def _headers(self) -> Mapping[str, str]:
         token_file = self.address.token_file
@@ -173,48 +188,50 @@ class Answer:
 
     Args:
         response: whose head was read.
-        end_s: when it must have ended, CLOCK_MONOTONIC, s.
+        patience: how long the rest may take.
     """
 
-    def __init__(self, response: http.client.HTTPResponse, end_s: float) -> None:
+    def __init__(self, response: http.client.HTTPResponse, patience: Patience) -> None:
         self._response = response
-        self._end_s = end_s
+        self._patience = patience
+
+    def expect_parts_within(self, part_s: float) -> None:
+        """From the next part on, let each take so long, s."""
+        self._patience.part_s = part_s
 
     def chunks(self) -> Iterator[bytes]:
         """Read all of it, in pieces.
 
         Raises:
-            ClusterError: it takes too long.
+            TimeoutError: it takes too long.
         """
+        self._patience.begin_part()
         while chunk := self._response.read1(_CHUNK_BYTES):
             yield chunk
-            self._check()
+            self._patience.begin_part()
 
     def lines(self, most_bytes: int) -> Iterator[bytes]:
         """Read line by line; one that is too long is left out.
 
         Raises:
-            ClusterError: it takes too long.
+            TimeoutError: it takes too long.
         """
         is_rest = False
+        self._patience.begin_part()
         while line := self._response.readline(most_bytes):
             is_whole = line.endswith(b"\n")
             if is_whole and not is_rest:
                 yield line
             is_rest = not is_whole
-            self._check()
-
-    def _check(self) -> None:
-        if time.monotonic() > self._end_s:
-            msg = "the answer takes too long"
-            raise ClusterError(msg)
+            if is_whole:
+                self._patience.begin_part()
 
 
 def _say(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "no whole answer in time"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return f"broken answer ({type(error).__name__})"

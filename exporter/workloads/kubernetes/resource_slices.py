@@ -98,7 +98,7 @@ class ResourceSlices:
             except ClusterError as error:
                 # The first says most: later ones are for older servers.
                 self.trouble = self.trouble or (
-                    f"{error}: which GPUs claims stand for takes get and list of "
+                    f"{error}: which GPUs claims stand for takes list of "
                     "resourceslices, see docs/kubernetes.md"
                 )
             else:

@@ -63,6 +63,18 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 {{- end -}}
 
 {{/*
+Whether to say who tells names: a token for claims alone would be tried on pods, and
+refused.
+*/}}
+{{- define "jouled.namesByLogs" -}}
+{{- $kubernetes := .Values.node.config.kubernetes | default dict -}}
+{{- if and .Values.rbac.resourceSlices (not .Values.rbac.pods)
+    (not (or $kubernetes.names .Values.node.existingConfigMap)) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/*
 Probes of a container. Takes the section "node" or "hub". Passwords protect every path,
 health included, and the kubelet has none; then it can only tell whether somebody listens.
 */}}

@@ -270,7 +270,7 @@ def test_a_refusal_is_told_once_and_asked_about_rarely(cluster: PlayedCluster) -
     pauses = [names.step() for _ in range(10)]
     first = names.trouble
 
-    assert "get, list and watch" in first
+    assert "needs list and watch of pods" in first
     assert "403" in first
     assert pauses == sorted(pauses)
     assert 150.0 <= pauses[-1] <= 300.0
