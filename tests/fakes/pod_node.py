@@ -1,7 +1,7 @@
 """A played Kubernetes node together with the reader of its pods."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify
 from exporter.workloads.kubernetes.allocations import Allocations, wanted_resources
 from exporter.workloads.kubernetes.cluster import ClusterServer
+from exporter.workloads.kubernetes.fact_store import FactStore
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.gpus import PodGpus
 from exporter.workloads.kubernetes.names import Witness
@@ -37,44 +38,34 @@ class ToldNames:
         self.name = "told"
         self.knows_all = knows_all
         self.trouble = ""
+        self.store = FactStore()
         self.wanted: frozenset[str] = frozenset()
-        self.is_started = False
-        self.is_closed = False
-        self._facts: dict[str, PodFacts] = {}
-        self._news: set[str] = set()
 
     def tell(self, facts: PodFacts) -> None:
         """Let him know of a pod."""
-        self._facts[facts.uid] = facts
-        self._news.add(facts.uid)
+        self.store.put(facts)
 
-    def start(self) -> None:
-        """Remember it."""
-        self.is_started = True
-
-    def want(self, uids: frozenset[str]) -> None:
+    def want(self, uids: frozenset[str]) -> bool:
         """Remember it."""
         self.wanted = uids
+        return False
 
-    def find(self, uid: str) -> PodFacts | None:
-        """Return what was told."""
-        return self._facts.get(uid)
+    def step(self) -> float:
+        """Ask nobody."""
+        return LONGEST_S
 
-    def take_news(self) -> Collection[str]:
-        """Return what was told since the last time."""
-        news, self._news = self._news, set()
-        return news
-
-    def close(self) -> None:
-        """Remember it."""
-        self.is_closed = True
+    def interrupt(self) -> None:
+        """Do nothing."""
 
 
 class NoThread(Worker):
     """A thread that a test plays, by taking its steps."""
 
+    is_started = False
+
     def start(self) -> None:
-        """Do nothing."""
+        """Remember it."""
+        self.is_started = True
 
 
 class PodNode:
@@ -102,6 +93,7 @@ class PodNode:
         inventory: FakeInventory | None = None,
         kubelet: PlayedKubelet | None = None,
         api: ClusterServer | None = None,
+        worker: Callable[..., Worker] = NoThread,
     ) -> None:
         self.clock = Clock(1000.0)
         self.procfs = root / "proc"
@@ -133,6 +125,7 @@ class PodNode:
             unix_time=time.time,
             budget=budget,
             open_inotify=open_inotify,
+            worker=worker,
         )
 
     def ask_kubelet(self) -> float:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes.api_names import ApiNames
+from exporter.workloads.kubernetes.names import PodNames
 from exporter.workloads.kubernetes.pod_devices import ClaimedDevice
 from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from tests.e2e.daemon import Daemon, running
@@ -138,7 +140,8 @@ def test_the_daemon_asks_the_api_server_for_all_that_it_is_allowed_and_no_more(
         claim = ClaimedDevice("gpu.nvidia.com", "node-1", "gpu-0")
         slices = ResourceSlices(cluster.client(), "node-1")
         slices.find({claim}, lambda _: True)
-        with closing(ApiNames(cluster.client(), "node-1", {})) as names:
+        api = ApiNames(cluster.client(), "node-1", {})
+        with closing(PodNames((api,), Doubts("test"))) as names:
             names.start()
             wait_until(lambda: bool(cluster.watches), "it watches", LONG_S)
 

@@ -21,7 +21,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
 from tests.fakes.node import cpu, node, reading, sample
 from tests.fakes.pod_cgroups import uid_of
-from tests.fakes.pod_node import NoThread, PodNode, ToldNames, numbers, pod_node
+from tests.fakes.pod_node import PodNode, ToldNames, numbers, pod_node
 
 _WATTS = 80.0
 _CPUS = 8
@@ -120,8 +120,8 @@ def test_an_api_server_may_be_away_for_ten_minutes(
     tmp_path: Path, cluster: PlayedCluster
 ) -> None:
     """Known pods keep their names, new ones get theirs when it is back."""
-    api = ApiNames(cluster.client(), "node-1", {}, worker=NoThread)
-    logs = LogNames(tmp_path / "pods", worker=NoThread)
+    api = ApiNames(cluster.client(), "node-1", {})
+    logs = LogNames(tmp_path / "pods")
     (tmp_path / "pods" / f"team-a_train-3_{uid_of(3)}").mkdir(parents=True)
     with _living(tmp_path / "node", api, logs) as life:
         life.start(1)
@@ -162,7 +162,7 @@ def test_a_kubelet_may_be_away_for_ten_minutes(
 ) -> None:
     """Where it is the only one who tells names."""
     clock = Clock()
-    names = KubeletNames(cluster.client(), {}, monotonic=clock, worker=NoThread)
+    names = KubeletNames(cluster.client(), {}, monotonic=clock)
     with _living(tmp_path / "other", names) as life:
         life.start(1)
         clock.pass_s(5.0)

@@ -13,7 +13,7 @@ Source: Kubernetes' page on API concepts, and KEP-956 on bookmarks.
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from exporter.workloads.kubernetes.backoff import Backoff
 from exporter.workloads.kubernetes.cluster import ClusterServer
@@ -23,20 +23,21 @@ from exporter.workloads.kubernetes.errors import (
     RefusedError,
 )
 from exporter.workloads.kubernetes.fact_store import FactStore
-from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.item_stream import (
     MOST_ITEM_CHARACTERS,
     ItemStream,
 )
 from exporter.workloads.kubernetes.pod_object import read_pod
-from exporter.workloads.kubernetes.worker import Worker
 
 _PODS = "/api/v1/pods"
 _LIST_READ_S = 30.0
 _LIST_TOTAL_S = 120.0
-# The server ends a watch by itself: so the load of nodes spreads over all servers.
+# The server ends a watch by itself: so the load of nodes spreads over all servers. One
+# that does not has lost it.
 _WATCH_S = 300.0
 _WATCH_MORE_S = 30.0
+# Servers that send bookmarks do so every minute, whatever else happens.
+_SILENCE_S = 240.0
 # A watch that was over so soon was none.
 _SOON_S = 1.0
 _CODE_EXPIRED = 410
@@ -52,7 +53,7 @@ class ApiNames:
         info_labels: the labels of pods that are wanted, and how they are called here.
         chance: draws a number 0..1.
         monotonic: CLOCK_MONOTONIC, s.
-        worker: makes the thread.
+        silence_s: how long a server may be silent that sends bookmarks, s.
     """
 
     def __init__(  # noqa: PLR0913 - the last three are the world, given by tests
@@ -63,10 +64,11 @@ class ApiNames:
         *,
         chance: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
-        worker: Callable[..., Worker] = Worker,
+        silence_s: float = _SILENCE_S,
     ) -> None:
         self.name = "API server"
         self.knows_all = True
+        self.store = FactStore()
         self._trouble = ""
         self._wanted: frozenset[str] = frozenset()
         self._server = server
@@ -74,7 +76,7 @@ class ApiNames:
         self._info_labels = info_labels
         self._chance = chance
         self._monotonic = monotonic
-        self._store = FactStore()
+        self._silence_s = silence_s
         # Where the next watch goes on; "" if all has to be listed.
         self._version = ""
         self._expired_in_a_row = 0
@@ -82,37 +84,25 @@ class ApiNames:
         self._was_told = False
         self._away = Backoff(1.0, 60.0, chance)
         self._refused = Backoff(10.0, 300.0, chance)
-        self._worker = worker("pods of the API", self.step, server.interrupt)
 
     @property
     def trouble(self) -> str:
         """Why it does not tell; "" if it does."""
-        if self._trouble or not self._wanted or not self._was_told or len(self._store):
+        if self._trouble or not self._wanted or not self._was_told or len(self.store):
             return self._trouble
         return (
             f"{self._server.address} knows no pod of node {self._node_name}, and there "
             "are some here: set NODE_NAME or kubernetes.node_name"
         )
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._worker.start()
-
-    def want(self, uids: frozenset[str]) -> None:
+    def want(self, uids: frozenset[str]) -> bool:
         """Remember it; the server tells by itself."""
         self._wanted = uids
+        return False
 
-    def find(self, uid: str) -> PodFacts | None:
-        """Return what the server has told of a pod."""
-        return self._store.find(uid)
-
-    def take_news(self) -> Collection[str]:
-        """Return the pods of which it told something since the last time."""
-        return self._store.take_news()
-
-    def close(self) -> None:
-        """End the watch and its thread."""
-        self._worker.close()
+    def interrupt(self) -> None:
+        """End the watch; any thread may ask."""
+        self._server.interrupt()
 
     def step(self) -> float:
         """List if need be, and watch until the server ends that.
@@ -160,7 +150,7 @@ class ApiNames:
         if not items.version:
             msg = f"{self._server.address}: its answer is not a list of pods"
             raise ClusterError(msg)
-        self._store.put_all(told)
+        self.store.put_all(told)
         self._version = items.version
         self._succeed()
 
@@ -172,15 +162,17 @@ class ApiNames:
             "resourceVersion": self._version,
             "timeoutSeconds": str(int(lasts_s)),
         }
-        read_s = lasts_s + _WATCH_MORE_S
-        with self._server.get(_PODS, query, read_s, 2 * read_s) as answer:
+        total_s = lasts_s + _WATCH_MORE_S
+        with self._server.get(_PODS, query, total_s, total_s) as answer:
             self._succeed()
             for line in answer.lines(MOST_ITEM_CHARACTERS):
-                self._take_in(line)
+                if self._take_in(line) == "BOOKMARK":
+                    answer.expect_parts_within(self._silence_s)
                 self._expired_in_a_row = 0
                 self._away.succeeded()
 
-    def _take_in(self, line: bytes) -> None:
+    def _take_in(self, line: bytes) -> str:
+        """Believe an event, and return its kind."""
         try:
             event = json.loads(line)
             kind, item = event["type"], event["object"]
@@ -192,12 +184,13 @@ class ApiNames:
             self._raise(item)
         if kind in {"ADDED", "MODIFIED"}:
             for facts in read_pod(item, self._info_labels):
-                self._store.put(facts)
+                self.store.put(facts)
         elif kind == "DELETED":
             for facts in read_pod(item, self._info_labels):
-                self._store.remove(facts.uid)
+                self.store.remove(facts.uid)
         if isinstance(version, str) and version:
             self._version = version
+        return str(kind)
 
     def _raise(self, status: Mapping[str, object]) -> None:
         code = status.get("code")

@@ -7,16 +7,14 @@ every few seconds, and ever more rarely while it does not know a pod.
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from exporter.workloads.kubernetes.backoff import Backoff
 from exporter.workloads.kubernetes.cluster import ClusterServer
 from exporter.workloads.kubernetes.errors import ClusterError, RefusedError
 from exporter.workloads.kubernetes.fact_store import FactStore
-from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.item_stream import ItemStream
 from exporter.workloads.kubernetes.pod_object import read_pod
-from exporter.workloads.kubernetes.worker import Worker
 
 _PODS = "/pods"
 _READ_S = 10.0
@@ -35,7 +33,6 @@ class KubeletNames:
         info_labels: the labels of pods that are wanted, and how they are called here.
         chance: draws a number 0..1.
         monotonic: CLOCK_MONOTONIC, s.
-        worker: makes the thread.
     """
 
     def __init__(
@@ -45,45 +42,32 @@ class KubeletNames:
         *,
         chance: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
-        worker: Callable[..., Worker] = Worker,
     ) -> None:
         self.name = "kubelet"
         self.knows_all = True
+        self.store = FactStore()
         self.trouble = ""
         self._server = server
         self._info_labels = info_labels
         self._monotonic = monotonic
-        self._store = FactStore()
         self._wanted: frozenset[str] = frozenset()
         self._not_before_s = 0.0
         self._rarely_due_s = 0.0
         self._pause = Backoff(2 * _FIRST_S, _LONGEST_S, chance)
-        self._worker = worker("pods of the kubelet", self.step, server.interrupt)
 
-    def start(self) -> None:
-        """Begin to ask."""
-        self._worker.start()
-
-    def want(self, uids: frozenset[str]) -> None:
-        """Ask for these, unless they were told of already."""
-        if not uids <= self._wanted:
+    def want(self, uids: frozenset[str]) -> bool:
+        """Ask for these soon, unless they were asked for already."""
+        has_new = not uids <= self._wanted
+        self._wanted = uids
+        if has_new:
             self._pause.succeeded()
             soon_s = self._monotonic() + _FIRST_S
             self._not_before_s = min(max(self._not_before_s, soon_s), soon_s + _FIRST_S)
-            self._worker.wake()
-        self._wanted = uids
+        return has_new
 
-    def find(self, uid: str) -> PodFacts | None:
-        """Return what the kubelet has told of a pod."""
-        return self._store.find(uid)
-
-    def take_news(self) -> Collection[str]:
-        """Return the pods of which it told something since the last time."""
-        return self._store.take_news()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._worker.close()
+    def interrupt(self) -> None:
+        """End what is being asked; any thread may."""
+        self._server.interrupt()
 
     def step(self) -> float:
         """Ask, if it is time to.
@@ -98,7 +82,7 @@ class KubeletNames:
         self._rarely_due_s = now_s + _RARELY_S
         try:
             with self._server.get(_PODS, {}, _READ_S, _TOTAL_S) as answer:
-                self._store.put_all(
+                self.store.put_all(
                     facts
                     for item in ItemStream(answer.chunks())
                     for facts in read_pod(item, self._info_labels)
@@ -116,7 +100,7 @@ class KubeletNames:
         return max(0.0, self._due_s() - self._monotonic())
 
     def _due_s(self) -> float:
-        is_missing = any(self._store.find(uid) is None for uid in self._wanted)
+        is_missing = any(self.store.find(uid) is None for uid in self._wanted)
         if self.trouble or is_missing:
             return self._not_before_s
         return max(self._not_before_s, self._rarely_due_s)

@@ -7,12 +7,11 @@ container starts, and goes some time after the last one ended.
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from exporter.workloads.kubernetes.fact_store import FactStore
 from exporter.workloads.kubernetes.facts import PodFacts
-from exporter.workloads.kubernetes.worker import Worker
 
 _PARTS = 3
 _FIRST_PAUSE_S = 0.2
@@ -26,52 +25,35 @@ class LogNames:
     Args:
         directory: where the directories are.
         monotonic: CLOCK_MONOTONIC, s.
-        worker: makes the thread.
     """
 
     def __init__(
-        self,
-        directory: Path,
-        monotonic: Callable[[], float] = time.monotonic,
-        worker: Callable[..., Worker] = Worker,
+        self, directory: Path, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.name = "logs"
         self.knows_all = False
+        self.store = FactStore()
         self.trouble = ""
         self._directory = directory
         self._monotonic = monotonic
-        self._store = FactStore()
         self._wanted: frozenset[str] = frozenset()
         self._pause_s = _FIRST_PAUSE_S
         self._due_s = 0.0
-        self._worker = worker("pod logs", self.step)
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._worker.start()
-
-    def want(self, uids: frozenset[str]) -> None:
-        """Look for these."""
-        if not uids <= self._wanted:
-            self._pause_s, self._due_s = _FIRST_PAUSE_S, 0.0
-            self._worker.wake()
+    def want(self, uids: frozenset[str]) -> bool:
+        """Look for these, now if there is one that was not looked for."""
+        has_new = not uids <= self._wanted
         self._wanted = uids
+        if has_new:
+            self._pause_s, self._due_s = _FIRST_PAUSE_S, 0.0
+        return has_new
 
-    def find(self, uid: str) -> PodFacts | None:
-        """Return namespace and name."""
-        return self._store.find(uid)
-
-    def take_news(self) -> Collection[str]:
-        """Return the pods that were found since the last time."""
-        return self._store.take_news()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._worker.close()
+    def interrupt(self) -> None:
+        """Do nothing: nobody is waited for."""
 
     def step(self) -> float:
         """Look once, if anything is wanted that has not been found yet."""
-        missing = {uid for uid in self._wanted if self._store.find(uid) is None}
+        missing = {uid for uid in self._wanted if self.store.find(uid) is None}
         if not missing:
             return _NOTHING_TO_DO_S
         wait_s = self._due_s - self._monotonic()
@@ -104,4 +86,4 @@ class LogNames:
                 parts = entry.name.split("_")
                 if len(parts) == _PARTS and parts[2] in missing:
                     namespace, name, uid = parts
-                    self._store.put(PodFacts(uid, namespace, name, is_whole=False))
+                    self.store.put(PodFacts(uid, namespace, name, is_whole=False))

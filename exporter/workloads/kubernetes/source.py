@@ -36,6 +36,7 @@ from exporter.workloads.kubernetes.registry import PodRegistry
 from exporter.workloads.kubernetes.reservation import weight_of
 from exporter.workloads.kubernetes.tree import Holder, scan
 from exporter.workloads.kubernetes.watcher import Watcher
+from exporter.workloads.kubernetes.worker import Worker
 from exporter.workloads.remainder import Remainder, Root
 
 _LOOK_AGAIN_S = 30.0
@@ -59,6 +60,7 @@ class KubernetesWorkloads:
         unix_time: the wall clock, s.
         budget: how many files may be kept open.
         open_inotify: opens an inotify instance.
+        worker: makes the threads of the witnesses.
     """
 
     def __init__(  # noqa: PLR0913 - everything it knows comes from outside
@@ -73,10 +75,11 @@ class KubernetesWorkloads:
         unix_time: Callable[[], float] = time.time,
         budget: FileBudget | None = None,
         open_inotify: Callable[[], Inotify] = Inotify,
+        worker: Callable[..., Worker] = Worker,
     ) -> None:
         self._cgroupfs = cgroupfs
         self._doubts = doubts or Doubts(INFO.name)
-        self._names = PodNames(witnesses, self._doubts)
+        self._names = PodNames(witnesses, self._doubts, worker)
         self._gpus = gpus
         self._node = NodeSize(node_cpus or os.cpu_count() or 1)
         self._monotonic = monotonic

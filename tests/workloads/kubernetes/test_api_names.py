@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes.api_names import ApiNames
 from exporter.workloads.kubernetes.facts import PodFacts
+from exporter.workloads.kubernetes.names import PodNames
 from tests.fakes.certificates import authority, signed
 from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
 from tests.fakes.waiting import wait_until
@@ -35,10 +37,16 @@ class _Clock:
         return self.now_s
 
 
-def _names(cluster: PlayedCluster, node: str = "node-1") -> ApiNames:
-    labels = {"team": "label_team"}
+def _names(
+    cluster: PlayedCluster, node: str = "node-1", silence_s: float = _LONGEST_S
+) -> ApiNames:
     return ApiNames(
-        cluster.client(), node, labels, chance=lambda: 0.5, monotonic=_Clock()
+        cluster.client(),
+        node,
+        {"team": "label_team"},
+        chance=lambda: 0.5,
+        monotonic=_Clock(),
+        silence_s=silence_s,
     )
 
 
@@ -68,8 +76,13 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
     wait_until(condition, what, _LONGEST_S)
 
 
+def _has_thread() -> bool:
+    threads = threading.enumerate()
+    return any(thread.name == "pods of the API server" for thread in threads)
+
+
 def _known(names: ApiNames, uid: str) -> str:
-    facts = names.find(uid)
+    facts = names.store.find(uid)
     return "" if facts is None else facts.name
 
 
@@ -94,11 +107,11 @@ def test_the_pods_of_this_node_are_listed_once_and_then_watched(
 
     assert len(cluster.lists) == 1
     assert len(cluster.watches) == 4
-    assert names.find("u9") is None
-    facts = names.find("u2")
+    assert names.store.find("u9") is None
+    facts = names.store.find("u2")
     assert isinstance(facts, PodFacts)
     assert (facts.workload_kind, facts.workload_name) == ("Job", "train")
-    one = names.find("u1")
+    one = names.store.find("u1")
     assert one is not None
     assert one.labels == {"label_team": "x"}
     assert names.trouble == ""
@@ -152,17 +165,35 @@ def test_a_watch_goes_on_from_the_last_bookmark(cluster: PlayedCluster) -> None:
     assert len(cluster.lists) == 1
 
 
+def test_a_server_that_sends_bookmarks_no_longer_is_asked_anew(
+    cluster: PlayedCluster,
+) -> None:
+    """Its connection is open still, and nobody is at the other end."""
+    names = _names(cluster, silence_s=0.2)
+    with _watching(names, cluster) as pauses:
+        cluster.bookmark()
+        version = cluster.version
+        _wait(lambda: bool(pauses), "the watch is given up")
+
+    with _watching(names, cluster):
+        pass
+
+    assert cluster.watches[-1].query["resourceVersion"] == str(version)
+    assert len(cluster.lists) == 1
+    assert names.trouble == ""
+
+
 def test_what_changes_of_a_pod_is_news(cluster: PlayedCluster) -> None:
     """Requests can be changed while it runs."""
     cluster.put(pod_object("one", "u1", requests={"cpu": "1"}))
     names = _names(cluster)
     with _watching(names, cluster):
         _wait(lambda: _known(names, "u1") == "one", "the list is known")
-        names.take_news()
+        names.store.take_news()
         cluster.put(pod_object("one", "u1", requests={"cpu": "2500m"}))
-        _wait(lambda: "u1" in names.take_news(), "it is news")
+        _wait(lambda: "u1" in names.store.take_news(), "it is news")
 
-    facts = names.find("u1")
+    facts = names.store.find("u1")
     assert facts is not None
     assert facts.cpus == 2.5
 
@@ -387,7 +418,7 @@ def test_a_list_that_breaks_off_changes_nothing(cluster: PlayedCluster) -> None:
 
     names.step()
 
-    assert names.find("u1") is None
+    assert names.store.find("u1") is None
     assert names.trouble
 
 
@@ -428,23 +459,20 @@ def test_what_is_no_pod_is_left_out(cluster: PlayedCluster) -> None:
     with _watching(names, cluster):
         _wait(lambda: _known(names, "u1") == "one", "the list is known")
 
-    assert names.find("u2") is None
+    assert names.store.find("u2") is None
 
 
 def test_a_thread_that_waits_for_a_server_ends_when_it_is_told_to(
     cluster: PlayedCluster,
 ) -> None:
     """A daemon that is told to stop does not wait for the network."""
-    names = _names(cluster)
+    names = PodNames((_names(cluster),), Doubts("test"))
     names.start()
     _wait(lambda: bool(cluster.watches), "it watches")
 
     names.close()
 
-    _wait(
-        lambda: not any(t.name == "pods of the API" for t in threading.enumerate()),
-        "the thread has ended",
-    )
+    _wait(lambda: not _has_thread(), "the thread has ended")
 
 
 def test_a_server_that_is_silent_is_given_up_when_told_to_stop(
@@ -452,13 +480,10 @@ def test_a_server_that_is_silent_is_given_up_when_told_to_stop(
 ) -> None:
     """It accepted the connection, and says nothing."""
     cluster.faults.silence = True
-    names = _names(cluster)
+    names = PodNames((_names(cluster),), Doubts("test"))
     names.start()
     _wait(lambda: bool(cluster.asks), "it was asked")
 
     names.close()
 
-    _wait(
-        lambda: not any(t.name == "pods of the API" for t in threading.enumerate()),
-        "the thread has ended",
-    )
+    _wait(lambda: not _has_thread(), "the thread has ended")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
+from exporter.workloads.kubernetes.names import PodNames
 from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
 from tests.fakes.waiting import wait_until
@@ -32,10 +34,10 @@ def test_all_pods_are_asked_for_at_the_beginning(kubelet: PlayedCluster) -> None
 
     wait_s = names.step()
 
-    facts = names.find("u1")
+    facts = names.store.find("u1")
     assert facts is not None
     assert facts.name == "one"
-    assert set(names.take_news()) == {"u1"}
+    assert set(names.store.take_news()) == {"u1"}
     assert wait_s == 600.0
 
 
@@ -53,7 +55,7 @@ def test_a_pod_that_is_new_is_asked_for_soon(kubelet: PlayedCluster) -> None:
     waits.append(names.step())
 
     assert waits[0] == 1.0
-    assert names.find("u2") is not None
+    assert names.store.find("u2") is not None
     assert len(kubelet.asks) == 2
 
 
@@ -117,7 +119,7 @@ def test_a_kubelet_that_is_away_and_comes_back_is_heard_again(
         wait_s = names.step()
         clock.pass_s(wait_s)
         waited_s += wait_s
-    during = (names.trouble, names.find("u1"))
+    during = (names.trouble, names.store.find("u1"))
     kubelet.put(pod_object("two", "u2"))
     kubelet.start()
 
@@ -126,13 +128,13 @@ def test_a_kubelet_that_is_away_and_comes_back_is_heard_again(
     assert "new pods may lack a name" in during[0]
     assert during[1] is not None
     assert names.trouble == ""
-    assert names.find("u2") is not None
+    assert names.store.find("u2") is not None
 
 
 def test_its_thread_asks_and_ends(kubelet: PlayedCluster) -> None:
     """By itself, and when told to."""
     kubelet.put(pod_object("one", "u1"))
-    names = KubeletNames(kubelet.client(), {})
+    names = PodNames((KubeletNames(kubelet.client(), {}),), Doubts("test"))
     names.start()
     wait_until(lambda: names.find("u1") is not None, "it is known", _LONGEST_S)
 

@@ -7,6 +7,7 @@ import pytest
 from exporter.core.model import WorkloadLabels
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.log_names import LogNames
+from exporter.workloads.kubernetes.worker import Worker
 from tests.fakes.clock import Clock
 from tests.fakes.pod_cgroups import uid_of
 from tests.fakes.pod_node import PodNode, ToldNames, pod_node, usage_of
@@ -226,14 +227,14 @@ def test_directories_of_logs_name_pods(tmp_path: Path) -> None:
 
     names.step()
 
-    told = [names.find(uid) for uid in (uid_of(1), "5" * 32, uid_of(3))]
+    told = [names.store.find(uid) for uid in (uid_of(1), "5" * 32, uid_of(3))]
     assert told == [
         PodFacts(uid_of(1), "team-a", "web-0", is_whole=False),
         PodFacts("5" * 32, "kube-system", "etcd.node-1", is_whole=False),
         None,
     ]
-    assert set(names.take_news()) == {uid_of(1), "5" * 32}
-    assert names.take_news() == ()
+    assert set(names.store.take_news()) == {uid_of(1), "5" * 32}
+    assert names.store.take_news() == ()
 
 
 def test_directories_are_looked_at_ever_more_rarely(tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_to_be_woken_too_early_looks_at_nothing(tmp_path: Path) -> None:
     rest_s = names.step()
 
     assert rest_s == pytest.approx(pause_s)
-    assert names.find(uid_of(1)) is None
+    assert names.store.find(uid_of(1)) is None
 
 
 def test_logs_that_are_not_mounted_are_told_of(tmp_path: Path) -> None:
@@ -297,7 +298,7 @@ def test_the_thread_finds_a_name_by_itself(tmp_path: Path) -> None:
     """From the cgroup to the labels."""
     logs = tmp_path / "pods"
     logs.mkdir()
-    with pod_node(tmp_path, witnesses=(LogNames(logs),)) as node:
+    with pod_node(tmp_path, witnesses=(LogNames(logs),), worker=Worker) as node:
         pod = node.pods.start_pod(1, busy_cpus=0.0)
         node.look()
         (logs / f"team-a_web-0_{pod.uid}").mkdir()

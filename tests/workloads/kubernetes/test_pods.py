@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from exporter.workloads.inotify import Inotify
 from tests.fakes.pod_cgroups import Driver, Version, uid_of
 from tests.fakes.pod_node import (
     LONGEST_S,
+    NoThread,
     PodNode,
     ToldNames,
     numbers,
@@ -61,15 +63,19 @@ def test_a_node_without_a_kubelet_is_absent_not_faulty(tmp_path: Path) -> None:
 
 def test_nobody_is_asked_for_names_where_there_are_no_pods(tmp_path: Path) -> None:
     """No thread, no connection, on ten thousand nodes of another scheduler."""
-    witness = ToldNames()
-    node = PodNode(tmp_path, witnesses=(witness,))
+    threads: list[NoThread] = []
+
+    def thread(*args: Any) -> NoThread:  # noqa: ANN401 - as the thread has them
+        threads.append(NoThread(*args))
+        return threads[-1]
+
+    node = PodNode(tmp_path, witnesses=(ToldNames(),), worker=thread)
     with pytest.raises(SourceAbsentError):
         node.source.read()
 
     node.source.close()
 
-    assert not witness.is_started
-    assert witness.is_closed
+    assert [each.is_started for each in threads] == [False]
 
 
 def test_a_kubelet_that_starts_later_is_found(tmp_path: Path) -> None:
