@@ -1,54 +1,29 @@
 """One pod on this node, and what is known of it.
 
 Its cgroup tells what it uses; what it is called, and what it requested, is told by
-others, maybe later and maybe not at all. A pod whose cgroup is made anew goes on: a
-static pod comes back under the UID it had.
+others, maybe later and maybe not at all.
 """
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from exporter.core.model import (
-    NO_LABELS,
     GpuHold,
     WorkloadId,
     WorkloadLabels,
     WorkloadUsage,
 )
-from exporter.core.units import Bytes, Seconds
+from exporter.core.units import Seconds
 from exporter.workloads.cgroups import Cgroup
 from exporter.workloads.kubernetes import SCHEDULER
 from exporter.workloads.kubernetes.facts import PodFacts
-from exporter.workloads.kubernetes.reservation import (
-    cpus_of_shares,
-    cpus_of_weight,
-    weight_of,
-)
-from exporter.workloads.labels import shorten
+from exporter.workloads.kubernetes.pod_cgroup import PodCgroup
+from exporter.workloads.kubernetes.pod_labels import info_of, labels_of
+from exporter.workloads.kubernetes.pod_limits import PodLimits
+from exporter.workloads.kubernetes.reservation import NodeSize
 
 # Labels that are not complete are given out after this long: before the ledger does
 # without.
 LABELS_WAIT_S = 4.0
-
-# A pod is looked at more often in its first seconds: the kubelet is setting it up.
-_YOUNG_S = 5.0
-_MEMORY_EVERY_S = 5.0
-_LIMITS_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSize:
-    """What weights of CPUs are compared with.
-
-    Attributes:
-        cpus: of the node.
-        root_weight: weight of the cgroup of all pods, in version 2; ``None`` if it
-            is not told.
-    """
-
-    cpus: int
-    root_weight: int | None = None
 
 
 class Pod:
@@ -80,22 +55,12 @@ class Pod:
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
         self.refresh_due_s = now_s
-        self._cgroup: Cgroup | None = None
-        self._inode = 0
-        # What earlier cgroups of it had counted, and its last count.
-        self._before_s = 0.0
-        self._counted_s = 0.0
+        self._cgroup = PodCgroup()
+        self._limits = PodLimits(now_s, spread)
         self._was_told = False
         self._first_seen_s = now_s
         self._shown_from_s: float | None = None
         self._began_unix_s = unix_s
-        self._spread = spread
-        self._memory_bytes: Bytes | None = None
-        self._memory_due_s = now_s
-        self._limits_due_s = now_s
-        self._weight: int | None = None
-        self._memory_limit: int | None = None
-        self._is_v1 = False
         self._reserved: tuple[float, float] = (0.0, 0.0)
         self._usage: WorkloadUsage | None = None
 
@@ -104,11 +69,11 @@ class Pod:
     @property
     def is_here(self) -> bool:
         """It has a cgroup, as far as was noticed."""
-        return self._cgroup is not None
+        return self._cgroup.current is not None
 
     def is_in(self, inode: int) -> bool:
         """Whether it is in this cgroup; 0 stands for any."""
-        return self._cgroup is not None and inode in (0, self._inode)
+        return self._cgroup.is_at(inode)
 
     def enter(
         self, cgroup: Cgroup, inode: int, made_unix_s: float, *, is_v1: bool
@@ -121,20 +86,14 @@ class Pod:
             made_unix_s: when it was made, on the wall clock.
             is_v1: it is one of version 1.
         """
-        self.leave()
         self._began_unix_s = min(self._began_unix_s, made_unix_s)
-        if not inode or inode != self._inode:
-            self._before_s += self._counted_s
-            self._counted_s = 0.0
-        self._cgroup, self._inode, self._is_v1 = cgroup, inode, is_v1
+        self._cgroup.enter(cgroup, inode, is_v1=is_v1)
         self.farewells = 0
         self._was_told = False
 
     def leave(self) -> None:
         """Notice that its cgroup is gone."""
-        if self._cgroup is not None:
-            self._cgroup.close()
-            self._cgroup = None
+        self._cgroup.leave()
 
     def count(self) -> None:
         """Read its CPU time, and notice if it has ended.
@@ -142,25 +101,7 @@ class Pod:
         Raises:
             SourceError: its cgroup is there and cannot be read.
         """
-        cgroup = self._cgroup
-        if cgroup is None:
-            self.cpu_s = None
-            return
-        counted_s = cgroup.cpu_s()
-        if counted_s is None:
-            if not cgroup.exists():
-                self.leave()
-                self.cpu_s = None
-                return
-            # Made anew since the last tick; or nothing counts it.
-            counted_s = cgroup.cpu_s()
-            self._inode = _inode_of(cgroup.directory)
-        if counted_s is not None and counted_s < self._counted_s:
-            # Made anew: when its directory is looked at next, this is known already.
-            self._before_s += self._counted_s
-            self._inode = _inode_of(cgroup.directory)
-        self._counted_s = counted_s or 0.0
-        self.cpu_s = None if counted_s is None else Seconds(self._before_s + counted_s)
+        self.cpu_s = self._cgroup.cpu_s()
 
     # --- what is known ------------------------------------------------------------
 
@@ -186,22 +127,14 @@ class Pod:
 
     def refresh(self, now_s: float) -> bool:
         """Read again what changes slowly; return whether its limits changed."""
-        cgroup = self._cgroup
+        cgroup, limits = self._cgroup.current, self._limits
         if cgroup is None:
             return False
-        has_changed = False
-        if now_s >= self._memory_due_s:
-            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
-            memory = cgroup.memory_bytes()
-            if memory != self._memory_bytes:
-                self._memory_bytes = memory
-                self._usage = None
-        if now_s >= self._limits_due_s:
-            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
-            told = (weight_of(cgroup), cgroup.reserved_memory_bytes())
-            has_changed = told != (self._weight, self._memory_limit)
-            self._weight, self._memory_limit = told
-        self.refresh_due_s = min(self._memory_due_s, self._limits_due_s)
+        memory_bytes = limits.memory_bytes
+        has_changed = limits.refresh(cgroup, now_s)
+        if limits.memory_bytes != memory_bytes:
+            self._usage = None
+        self.refresh_due_s = limits.due_s
         return has_changed
 
     def set_holds(self, holds: tuple[GpuHold, ...]) -> None:
@@ -217,9 +150,10 @@ class Pod:
             # Nothing requested is known just as well.
             self._reserved = (facts.cpus or 0.0, facts.memory_bytes or 0.0)
         else:
-            self._reserved = (self._cpus_by_weight(node), self._memory_limit or 0.0)
+            is_v1 = self._cgroup.is_v1
+            self._reserved = self._limits.reserved(node, is_v1=is_v1)
         if self.labels is not None:
-            info = self._info()
+            info = info_of(facts)
             if len(info) > len(self.labels.info):
                 self.labels = replace(self.labels, info=info)
         self._usage = None
@@ -239,16 +173,7 @@ class Pod:
         is_due = now_s - self._shown_from_s >= LABELS_WAIT_S or self.farewells > 1
         if self.is_nameless and may_learn and not is_due:
             return
-        facts = self.facts
-        if facts is None:
-            self.labels = WorkloadLabels(job_id=self.uid)
-        else:
-            self.labels = WorkloadLabels(
-                job_id=shorten(facts.workload_name) or self.uid,
-                namespace=shorten(facts.namespace),
-                pod=shorten(facts.name),
-                info=self._info(),
-            )
+        self.labels = labels_of(self.uid, self.facts)
         self._usage = None
 
     # --- what is reported -----------------------------------------------------------
@@ -262,7 +187,7 @@ class Pod:
             usage = self._usage = WorkloadUsage(
                 self.workload,
                 self.cpu_s,
-                self._memory_bytes,
+                self._limits.memory_bytes,
                 cpus,
                 memory,
                 self.holds,
@@ -290,42 +215,6 @@ class Pod:
             return True
         self.holds = ()
         self._reserved = (0.0, 0.0)
-        self._memory_bytes = None
+        self._limits.memory_bytes = None
         self._usage = None
         return False
-
-    def _next(self, now_s: float, every_s: float) -> float:
-        age_s = self.age_s(now_s)
-        if age_s < _YOUNG_S:
-            return now_s + age_s
-        # The first time a part of the period, which keeps the pods apart for good.
-        spread, self._spread = self._spread, 1.0
-        return now_s + every_s * spread
-
-    def _cpus_by_weight(self, node: NodeSize) -> float:
-        if self._weight is None:
-            return 0.0
-        if self._is_v1:
-            return cpus_of_shares(self._weight)
-        return cpus_of_weight(self._weight, node.root_weight, node.cpus)
-
-    def _info(self) -> Mapping[str, str]:
-        facts = self.facts
-        if facts is None:
-            return NO_LABELS
-        info = {
-            "name": facts.name,
-            "workload_kind": facts.workload_kind,
-            "workload_name": facts.workload_name,
-            "queue": facts.queue,
-            "containers": str(facts.containers or ""),
-            **facts.labels,
-        }
-        return {key: shorten(text) for key, text in info.items() if text} or NO_LABELS
-
-
-def _inode_of(directory: str) -> int:
-    try:
-        return os.stat(directory).st_ino  # noqa: PTH116 - a path as text
-    except OSError:
-        return 0

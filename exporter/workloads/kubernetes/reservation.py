@@ -15,6 +15,7 @@ Source: Kubernetes' page on cgroup v2, KEP-2254, and opencontainers/cgroups, who
 conversion changed in version 0.0.3.
 """
 
+from dataclasses import dataclass
 from math import log10, sqrt
 
 from exporter.workloads.cgroups import Cgroup
@@ -24,6 +25,20 @@ _LEAST_SHARES = 2
 _MOST_WEIGHT = 10_000
 # Shares and weights are whole numbers, so the node's CPUs come back inexactly.
 _ROUNDING = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSize:
+    """What weights of CPUs are compared with.
+
+    Attributes:
+        cpus: of the node.
+        root_weight: weight of the cgroup of all pods, in version 2; ``None`` if it
+            is not told.
+    """
+
+    cpus: int
+    root_weight: int | None = None
 
 
 def weight_of(cgroup: Cgroup) -> int | None:
@@ -41,17 +56,12 @@ def cpus_of_shares(shares: int) -> float:
     return 0.0 if shares <= _LEAST_SHARES else shares / _SHARES_PER_CPU
 
 
-def cpus_of_weight(weight: int, root_weight: int | None, node_cpus: int) -> float:
-    """CPUs that a pod requests, by its weight in version 2.
-
-    Args:
-        weight: the pod's.
-        root_weight: of the cgroup of all pods; ``None`` if it is not told.
-        node_cpus: CPUs of the node.
-    """
+def cpus_of_weight(weight: int, node: NodeSize) -> float:
+    """CPUs that a pod requests, by its weight in version 2."""
     if not 1 < weight <= _MOST_WEIGHT:
         return 0.0
-    if root_weight is not None and _by_old(root_weight) > node_cpus * _ROUNDING:
+    root_weight = node.root_weight
+    if root_weight is not None and _by_old(root_weight) > node.cpus * _ROUNDING:
         return _by_new(weight)
     return _by_old(weight)
 

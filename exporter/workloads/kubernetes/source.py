@@ -31,9 +31,9 @@ from exporter.workloads.inotify import Inotify
 from exporter.workloads.kubernetes import INFO, SCHEDULER
 from exporter.workloads.kubernetes.gpus import NO_GPUS, PodGpus
 from exporter.workloads.kubernetes.names import PodNames, Witness
-from exporter.workloads.kubernetes.pod import NodeSize, Pod
+from exporter.workloads.kubernetes.pod import Pod
 from exporter.workloads.kubernetes.registry import PodRegistry
-from exporter.workloads.kubernetes.reservation import weight_of
+from exporter.workloads.kubernetes.reservation import NodeSize, weight_of
 from exporter.workloads.kubernetes.tree import Holder, scan
 from exporter.workloads.kubernetes.watcher import Watcher
 from exporter.workloads.kubernetes.worker import Worker

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from exporter.workloads.kubernetes.facts import PodFacts
-from exporter.workloads.kubernetes.reservation import cpus_of_shares, cpus_of_weight
+from exporter.workloads.kubernetes.reservation import (
+    NodeSize,
+    cpus_of_shares,
+    cpus_of_weight,
+)
 from tests.fakes.pod_cgroups import Version, uid_of
 from tests.fakes.pod_node import ToldNames, pod_node, usage_of
 
@@ -32,7 +36,7 @@ def test_a_weight_tells_the_cpus_by_either_formula(
     weigh = _new_weight if is_new else _old_weight
     root_weight = weigh(node_cpus - 0.06)
 
-    cpus = cpus_of_weight(weigh(requested), root_weight, node_cpus)
+    cpus = cpus_of_weight(weigh(requested), NodeSize(node_cpus, root_weight))
 
     # One step of the weight is some 0.03 CPUs.
     assert cpus == pytest.approx(requested, rel=0.02, abs=0.03)
@@ -40,13 +44,15 @@ def test_a_weight_tells_the_cpus_by_either_formula(
 
 def test_a_root_that_does_not_tell_is_taken_for_an_old_one() -> None:
     """Most clusters are."""
-    assert cpus_of_weight(_old_weight(2), None, 8) == pytest.approx(2, abs=0.03)
+    cpus = cpus_of_weight(_old_weight(2), NodeSize(8))
+
+    assert cpus == pytest.approx(2, abs=0.03)
 
 
 @pytest.mark.parametrize("weight", [0, 1, 10_001])
 def test_the_least_weight_stands_for_nothing_requested(weight: int) -> None:
     """Of a pod without any request; and no kernel has such weights as the others."""
-    assert cpus_of_weight(weight, 313, 8) == 0.0
+    assert cpus_of_weight(weight, NodeSize(8, 313)) == 0.0
 
 
 def test_shares_tell_the_cpus_exactly() -> None:
