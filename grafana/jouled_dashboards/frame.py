@@ -17,6 +17,8 @@ Event = Builder[models.AnnotationQuery]
 
 # Provisioned files have no history: what changed is in that of the project.
 _VERSION = 1
+# As many marks as a graph can have.
+_MOST_EVENTS = 200
 
 
 class _TimedQuery(models.AnnotationQuery):
@@ -70,7 +72,8 @@ def job_events(selector: str, labels: str) -> list[Event]:
     name = '"name", " ", "user", "job_id", "pod"'
 
     def at(moment: str) -> str:
-        return f"label_join({moment}{selector}) * 1000, {name})"
+        newest = f"topk({_MOST_EVENTS}, {moment}{selector}))"
+        return f"label_join({newest} * 1000, {name})"
 
     return [
         TimedEvents(

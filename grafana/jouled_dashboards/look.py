@@ -55,6 +55,9 @@ SCHEDULERS: Mapping[str, str] = {"slurm": "#5794F2", "kubernetes": "#B877D9"}
 Steps = Sequence[tuple[float, str]]
 """From which value on which colour, lowest first."""
 
+INTENSITY_STEPS: Steps = ((150, YELLOW), (350, ORANGE), (600, RED))
+"""Carbon intensity, gCO2e/kWh: below the first are grids of water, wind and atoms."""
+
 
 def thresholds(base: str, steps: Steps = ()) -> ThresholdsConfig:
     """Return thresholds.
@@ -70,6 +73,11 @@ def thresholds(base: str, steps: Steps = ()) -> ThresholdsConfig:
 def fixed(color: str) -> DynamicConfigValue:
     """Return the property of an override that gives a series one colour."""
     return DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
+
+
+def dashed() -> DynamicConfigValue:
+    """Return the property of an override for what is expected and not measured."""
+    return DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]})
 
 
 def by_thresholds() -> FieldColor:

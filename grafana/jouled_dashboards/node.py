@@ -169,10 +169,7 @@ def _shares() -> list[Panel]:
         height=12,
         stacked=True,
         series={
-            **{
-                f"nobody: {reason}": [look.fixed(color)]
-                for reason, color in look.REASONS.items()
-            },
+            **panels.nobody(),
             "other jobs": [look.fixed("#B7A6D9")],
             "jobs not told apart": [look.fixed("#D8D9DA")],
             "node": panels.total_line(),
@@ -213,7 +210,6 @@ def _jobs() -> Panel:
         job=links.field("job_id"),
         workload="$__all",
     )
-    to_tenant = links.to(links.TENANT, "Show this tenant", tenant=links.field("tenant"))
     return table(
         About(
             "Jobs of this node",
@@ -226,7 +222,7 @@ def _jobs() -> Panel:
         [
             Label("job_id", "Job", to_job, 160),
             Label("user", "User"),
-            Label("tenant", "Tenant", to_tenant),
+            Label("tenant", "Tenant"),
             Label("pod", "Pod"),
             Label("scheduler", "Scheduler", width=110),
             Label("partition", "Partition", width=110),

@@ -259,9 +259,8 @@ def sources() -> list[Panel]:
                     "{{component}} ({{method}})",
                 )
             ],
-            width=8,
-            height=5,
             color=look.REASONS["idle"],
+            height=10,
         ),
         stat(
             About(
@@ -273,7 +272,8 @@ def sources() -> list[Panel]:
             current(
                 f"max(increase(jouled_unmeasured_seconds_total{{{NODE}}}[$__range]))"
             ),
-            width=8,
+            width=6,
+            height=9,
             color=look.GREEN,
             steps=((1, look.YELLOW), (60, look.RED)),
         ),
@@ -290,7 +290,7 @@ def sources() -> list[Panel]:
                     "age of the sample",
                 ),
             ],
-            width=12,
+            width=10,
             series={
                 "age of the sample": [
                     DynamicConfigValue("custom.axisPlacement", "right")
@@ -311,6 +311,7 @@ def sources() -> list[Panel]:
                     "CPU",
                 )
             ],
+            width=8,
             legend="list",
         ),
     ]

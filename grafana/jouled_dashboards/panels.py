@@ -80,6 +80,7 @@ def stat(
     query: Dataquery,
     *,
     width: int = 4,
+    height: int = 4,
     color: str = look.TEXT,
     steps: look.Steps = (),
     today: bool = False,
@@ -92,6 +93,7 @@ def stat(
         about: what it is about.
         query: has one series.
         width: columns of 24.
+        height: rows of the grid.
         color: below the first of ``steps``.
         steps: thresholds.
         today: counts since midnight, unless the time range is absolute.
@@ -105,7 +107,7 @@ def stat(
         .datasource(DATASOURCE)
         .targets(list(referenced([query])))
         .span(width)
-        .height(4)
+        .height(height)
         .unit(about.unit)
         .no_value(about.no_value)
         .thresholds(look.thresholds(color, steps))
@@ -281,12 +283,20 @@ def colored(colors: Mapping[str, str]) -> Properties:
     return {name: [look.fixed(color)] for name, color in colors.items()}
 
 
+def nobody() -> Properties:
+    """Return colours of energy that nobody is charged for, by its reason."""
+    return {
+        f"nobody: {reason}": [look.fixed(color)]
+        for reason, color in look.REASONS.items()
+    }
+
+
 def total_line() -> list[DynamicConfigValue]:
     """Return properties of a line above a stack: what the stack has to add up to."""
     return [
         look.fixed(look.TEXT),
         DynamicConfigValue("custom.fillOpacity", 0),
         DynamicConfigValue("custom.lineWidth", 2),
-        DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+        look.dashed(),
         DynamicConfigValue("custom.stacking", {"mode": "none", "group": "A"}),
     ]

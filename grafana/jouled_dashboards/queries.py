@@ -18,6 +18,8 @@ JOULES_PER_KWH = 3.6e6
 CLUSTER = 'cluster=~"$cluster"'
 NODE = f'{CLUSTER}, instance=~"$node"'
 
+JOB = f'{CLUSTER}, scheduler=~"$scheduler", job_id=~"$job"'
+
 JOB_LABELS = "cluster, scheduler, job_id, user, account, partition, namespace, pod"
 """What tells one job from another, over all of its nodes."""
 
@@ -45,6 +47,11 @@ def tabled(expression: str) -> Dataquery:
 def kwh(joules: str) -> str:
     """Write an expression in joules as one in kilowatt-hours."""
     return f"{joules} / {JOULES_PER_KWH:g}"
+
+
+def last(selector: str) -> str:
+    """Write what series told last in the time range, those that ended in it too."""
+    return f"last_over_time({selector}[$__range])"
 
 
 def recorded_sum(rate: str, every_s: int) -> str:

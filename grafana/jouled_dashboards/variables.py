@@ -22,7 +22,9 @@ from grafana.jouled_dashboards import queries
 Variable = Builder[VariableModel]
 
 # As Grafana numbers the kinds of such queries.
-_LABEL_VALUES = 1
+_LABEL_VALUES, _QUERY_RESULT = 1, 3
+# As many as a selector can name.
+_NEWEST = 500
 
 _ALL = VariableOption(selected=True, text="All", value="$__all")
 
@@ -108,6 +110,58 @@ def user() -> Variable:
         .include_all(include_all=True)
         .all_value(".*")
         .current(_ALL)
+    )
+
+
+def workload() -> Variable:
+    """Return the choice of what pods are a part of, such as a Deployment."""
+    selector = f'{queries.CLUSTER}, scheduler=~"$scheduler", workload_name!=""'
+    return (
+        _choice(
+            "workload", f"label_values(jouled_job_info{{{selector}}}, workload_name)"
+        )
+        .label("Workload")
+        .description(
+            "What pods are a part of: a Job, a Deployment … Jobs of Slurm have none."
+        )
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def job() -> Variable:
+    """Return the choice of jobs: the newest that fit all other choices."""
+    start = "jouled_job_start_timestamp_seconds"
+    chosen = f'{queries.CLUSTER}, scheduler=~"$scheduler", user=~"$user"'
+    named = f'{queries.CLUSTER}, scheduler=~"$scheduler", workload_name=~"$workload"'
+    # In one line, as Grafana wants it. A job has an account or a namespace.
+    query = (
+        f"query_result(topk({_NEWEST}, max by (job_id) (("
+        f'{start}{{{chosen}, account=~"$tenant"}}'
+        f' or {start}{{{chosen}, namespace=~"$tenant"}})'
+        " and on (cluster, instance, scheduler, job_id)"
+        f" jouled_job_info{{{named}}})))"
+    )
+    return (
+        QueryVariable("job")
+        .label("Job")
+        .description(
+            f"One job, several, or all that fit the other choices: the {_NEWEST} "
+            "newest at the end of the time range are listed. The id of any other can "
+            "be typed."
+        )
+        .datasource(queries.DATASOURCE)
+        .query(
+            {"qryType": _QUERY_RESULT, "query": query, "refId": "variable-job"},
+        )
+        .regex('/job_id="([^"]+)"/')
+        # Not when the time range changes: the job that is looked at has to stay.
+        .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
+        .sort(VariableSort.NATURAL_DESC)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .allow_custom_value(allow_custom_value=True)
     )
 
 

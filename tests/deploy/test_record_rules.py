@@ -181,6 +181,26 @@ def test_a_job_is_added_up_over_its_nodes(tmp_path: Path) -> None:
     )
 
 
+def test_use_of_gpus_is_a_mean_over_those_whose_use_is_known(tmp_path: Path) -> None:
+    """A job of one busy GPU weighs less than one of seven that idle."""
+    series = {}
+    for job_id, gpus, use in (("7", 1, 1.0), ("8", 7, 0.2)):
+        job = {"scheduler": "slurm", "job_id": job_id, "user": "ada"}
+        series[on(1, "jouled_job_gpus", **job)] = steps((gpus, 20))
+        series[on(1, "jouled_job_gpu_utilization_ratio", **job)] = steps((use, 20))
+    silent = {"scheduler": "slurm", "job_id": "9", "user": "ada"}
+    series[on(2, "jouled_job_gpus", **silent)] = steps((4, 20))
+    busy, known = (
+        f"cluster:jouled_job_gpus_{which}:sum" for which in ("busy", "known")
+    )
+
+    check(
+        tmp_path,
+        series,
+        Value(10, f"{busy} / {known}", {'{cluster="main"}': (1 + 7 * 0.2) / 8}),
+    )
+
+
 def test_gpus_that_are_held_and_not_used_are_counted(tmp_path: Path) -> None:
     """Part by part: a job may use one node and forget the other."""
     job = {"scheduler": "slurm", "job_id": "7", "user": "ada"}
