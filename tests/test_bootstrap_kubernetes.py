@@ -1,6 +1,6 @@
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from exporter.bootstrap import build_sources
 from exporter.bootstrap_kubernetes import (
     api_address,
+    build_pods,
     build_witnesses,
     kubelet_address,
     node_name,
@@ -18,6 +19,7 @@ from exporter.config.kubernetes import NamesPolicy
 from exporter.core.errors import ConfigError, SourceAbsentError
 from exporter.core.model import WorkloadLabels
 from exporter.core.ports import WorkloadSource
+from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.kubernetes.api_names import ApiNames
 from exporter.workloads.kubernetes.cluster import ServerAddress
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
@@ -26,6 +28,9 @@ from exporter.workloads.kubernetes.presence import PodsIfAny
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
 from tests.fakes.cgroups import PlayedSlurm, drop
 from tests.fakes.clock import Clock
+from tests.fakes.cluster_server import played_cluster
+from tests.fakes.inventory import FakeInventory, gpu
+from tests.fakes.kubelet import Container, played_kubelet
 from tests.fakes.pod_cgroups import PlayedPods
 from tests.fakes.waiting import wait_until
 
@@ -200,6 +205,50 @@ def test_without_a_token_the_api_server_is_asked_only_if_it_is_said(
     settings = Kubernetes(names=names, service_account_dir=tmp_path)
 
     assert [type(each) for each in build_witnesses(settings, _CLUSTER)] == kinds
+
+
+def test_claims_are_asked_for_whoever_tells_names(tmp_path: Path) -> None:
+    """Which GPU a claim stands for is not in the names of directories."""
+    with (
+        played_cluster(tmp_path / "cluster") as cluster,
+        played_kubelet(tmp_path / "kubelet") as kubelet,
+    ):
+        device = {"name": "gpu-0", "attributes": {"uuid": {"string": gpu(0).uuid}}}
+        claim = ("gpu.nvidia.com", "node-1", "gpu-0")
+        slices = {"driver": claim[0], "pool": {"name": claim[1]}, "devices": [device]}
+        cluster.slices = [{"spec": slices}]
+        kubelet.pods["team-a", "web-0"] = [Container(claims=[claim])]
+        played = PlayedPods(tmp_path / "cgroup", Clock())
+        played.start_kubelet()
+        pod = played.start_pod(1)
+        played.spend(pod, 1.0)
+        (tmp_path / "pods" / f"team-a_web-0_{pod.uid}").mkdir(parents=True)
+        settings = Kubernetes(
+            names="logs",
+            service_account_dir=cluster.folder,
+            log_dir=tmp_path / "pods",
+            pod_resources_socket=kubelet.socket,
+        )
+        environ = {
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(cluster.port),
+        }
+
+        with closing(
+            build_pods(
+                replace(_config(tmp_path), kubernetes=settings),
+                FakeInventory((gpu(0),)),
+                FileBudget.of_this_process(),
+                environ,
+            )
+        ) as pods:
+            wait_until(
+                lambda: any(usage.gpus for usage in pods.read().usages),
+                "it holds a GPU",
+                _GENEROUS_S,
+            )
+
+        assert cluster.lists == []
 
 
 def test_an_api_server_that_must_be_asked_must_be_known() -> None:

@@ -118,6 +118,22 @@ def test_the_daemons_ask_the_hub_that_comes_with_them(chart: Chart) -> None:
     assert hub_url(zone="DE", hub_url="https://hub.example.org") is None
 
 
+def test_a_token_for_claims_alone_is_not_tried_on_pods(chart: Chart) -> None:
+    """The API server would refuse, for ever, what nobody wants."""
+
+    def names(*, pods: bool, slices: bool, **more: object) -> str | None:
+        rbac = of_path("rbac", {"pods": pods, "resourceSlices": slices})
+        made = chart.objects(merged(rbac, of_path("node", more)))
+        return plain(made, "node").get("JOULED_KUBERNETES__NAMES")
+
+    said = {"kubernetes": {"names": "kubelet", "kubelet_url": "https://127.0.0.1"}}
+    assert names(pods=False, slices=True) == "logs"
+    assert names(pods=True, slices=True) is None
+    assert names(pods=False, slices=False) is None
+    assert names(pods=False, slices=True, config=said) is None
+    assert names(pods=False, slices=True, existingConfigMap="mine") is None
+
+
 def test_all_that_the_manual_of_the_hub_shows_can_be_a_value(chart: Chart) -> None:
     """A schema that lags behind keeps people from what the hub can do."""
     manual = (REPOSITORY / "docs" / "hub.md").read_text()
