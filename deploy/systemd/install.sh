@@ -5,6 +5,8 @@
 # Usage: deploy/systemd/install.sh [OPTION...]
 #
 #   --hub           the hub, not the daemon of a node; a machine may have both
+#   --kubernetes    also what asks a kubelet which pod holds which GPU; later upgrades
+#                   keep it
 #   --wheel FILE    install this wheel of jouled, not the checkout around this script
 #   --wheels DIR    take packages from here and nowhere else, for machines without a
 #                   way to a package index
@@ -32,7 +34,7 @@ fail() {
 }
 
 root='' wheels='' python='' purge='' dry_run=''
-package=$source start=yes action=install what=node
+package=$source start=yes action=install what=node pins=run
 while [[ $# -gt 0 ]]; do
     option=$1
     shift
@@ -49,6 +51,7 @@ while [[ $# -gt 0 ]]; do
         esac
         ;;
     --hub) what=hub ;;
+    --kubernetes) pins=kubernetes ;;
     --no-start) start= ;;
     --uninstall) action=uninstall ;;
     --purge) purge=yes ;;
@@ -91,6 +94,11 @@ install_program() {
             "take another, such as --python /usr/bin/python3"
     fi
 
+    # Whoever upgrades need not remember what the program was installed with.
+    if compgen -G "$root$prefix/lib/python3*/site-packages/grpc" >/dev/null; then
+        pins=kubernetes
+    fi
+
     # Made beside the old one, so that a failure half-way breaks nothing.
     run rm -rf "$new" "$root$prefix.old"
     trap 'rm -rf "$new"' EXIT
@@ -99,7 +107,7 @@ install_program() {
     local offline=()
     [[ -n $wheels ]] && offline=(--no-index --find-links "$wheels")
     run "$new/bin/pip" install -qq --disable-pip-version-check --no-cache-dir \
-        "${offline[@]}" --require-hashes --requirement "$source/requirements/run.txt"
+        "${offline[@]}" --require-hashes --requirement "$source/requirements/$pins.txt"
     run "$new/bin/pip" install -qq --disable-pip-version-check --no-cache-dir \
         --no-index --no-build-isolation --no-deps "$package"
     # Scripts name the interpreter where it will be.

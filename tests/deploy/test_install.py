@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.command_line import REPOSITORY, jouled
+from tests.fakes.kubelet import played_kubelet
 
 INSTALL = REPOSITORY / "deploy" / "systemd" / "install.sh"
 UNIT = "etc/systemd/system/jouled.service"
@@ -52,7 +53,8 @@ def make_archive(root: Path) -> Path:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with every pinned package, as one carries to a node."""
     directory = tmp_path_factory.mktemp("wheels")
-    pins = REPOSITORY / "requirements" / "run.txt"
+    # Those of run.txt are among them.
+    pins = REPOSITORY / "requirements" / "kubernetes.txt"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "download", "-qq", "--require-hashes"),
@@ -91,6 +93,53 @@ def test_what_was_installed_runs(installed: Path) -> None:
     )
 
     assert done.stdout.startswith("jouled ")
+
+
+def test_grpc_is_installed_on_request_and_kept(installed: Path, tmp_path: Path) -> None:
+    """Who upgrades need not remember it; on other nodes it is megabytes for nothing."""
+    root = tmp_path / "root"
+    packages = root / "opt/jouled/lib/python3.11/site-packages"
+    asked = install("--kubernetes", "--root", root, "--dry-run")
+    plain = install("--root", root, "--dry-run")
+    packages.mkdir(parents=True)
+    others = install("--root", root, "--dry-run")
+    (packages / "grpc").mkdir()
+    upgraded = install("--root", root, "--dry-run")
+
+    pins = [
+        re.findall(r"requirements/(\w+)\.txt", done.stdout)
+        for done in (asked, plain, others, upgraded)
+    ]
+
+    assert pins == [["kubernetes"], ["run"], ["run"], ["kubernetes"]]
+    assert not list(installed.glob("opt/jouled/lib/*/site-packages/grpc"))
+
+
+def test_a_kubelet_can_be_asked_by_what_was_installed_for_it(
+    wheels: Path, tmp_path: Path
+) -> None:
+    """With the packages that were pinned, and none of those of the machine."""
+    done = install("--kubernetes", "--root", tmp_path, "--wheels", wheels)
+    assert done.returncode == 0, done.stderr
+    script = (
+        "from pathlib import Path\n"
+        "from exporter.workloads.kubernetes.pod_resources import PodResources\n"
+        "asked = PodResources(Path('kubelet.sock'), bool)\n"
+        "print(asked.ask())\n"
+    )
+
+    with played_kubelet(tmp_path, allocatable={"nvidia.com/gpu": ["GPU-1"]}):
+        told = subprocess.run(
+            [tmp_path / "opt/jouled/bin/python", "-I", "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONG_S,
+            cwd=tmp_path,
+        )
+
+    assert told.stderr == ""
+    assert told.stdout == "((), ('GPU-1',))\n"
 
 
 def test_scripts_name_the_python_of_the_node_not_of_the_image(installed: Path) -> None:
