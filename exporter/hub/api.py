@@ -10,13 +10,17 @@ from exporter.hub.api_models import (
     FeedAnswer,
     HubAnswer,
     HubIntensityAnswer,
+    SlurmAnswer,
     ZoneAnswer,
     ZonesAnswer,
 )
-from exporter.hub.board import intensity_answer
+from exporter.hub.board import intensity_answer, zone_answer
 from exporter.hub.budgets.api_models import BudgetsAnswer, budgets_answer
 from exporter.hub.desk import Desk
+from exporter.hub.overview.answering import overview_answer
+from exporter.hub.overview.api_models import OverviewAnswer
 from exporter.hub.slurm.api_models import SlurmJobsAnswer
+from exporter.hub.slurm.keeper import SlurmStanding
 
 
 def api_router(desk: Desk, *, version: str) -> APIRouter:
@@ -43,7 +47,7 @@ def api_router(desk: Desk, *, version: str) -> APIRouter:
             ),
         )
 
-    @router.get("/hub", summary="Everything that the page shows")
+    @router.get("/hub", summary="Grid zones, and how those who are asked are doing")
     async def hub() -> HubAnswer:
         unix_s = desk.unix_s
         return HubAnswer(
@@ -52,11 +56,22 @@ def api_router(desk: Desk, *, version: str) -> APIRouter:
             started_unix_s=desk.started_unix_s,
             reload_refused=desk.reload_refused,
             zones=tuple(
-                intensity_answer(board.view(unix_s), unix_s)
+                zone_answer(board.view(unix_s), unix_s)
                 for board in desk.site.boards.values()
             ),
             feeds=tuple(map(_feed, desk.site.poller.statuses)),
+            slurm=None if desk.slurm is None else _slurm(desk.slurm),
         )
+
+    @router.get(
+        "/overview",
+        summary="The cluster as Prometheus knows it",
+        description="Asking for it keeps it up to date: Prometheus is asked again and "
+        "again for some minutes after the last one who did.",
+    )
+    async def overview() -> OverviewAnswer:
+        desk.overview.look()
+        return overview_answer(desk.overview.standing, desk.unix_s)
 
     @router.get("/budgets", summary="All carbon budgets, and how they stand")
     async def budgets() -> BudgetsAnswer:
@@ -113,6 +128,16 @@ def direct_router(desk: Desk) -> APIRouter:
         return SlurmJobsAnswer.model_validate_json(table.answer(node).body)
 
     return router
+
+
+def _slurm(standing: SlurmStanding) -> SlurmAnswer:
+    table = standing.table
+    return SlurmAnswer(
+        jobs=None if table is None else table.size,
+        fetched_unix_s=None if table is None else table.fetched_unix_s,
+        next_unix_s=standing.next_unix_s,
+        error=standing.error,
+    )
 
 
 def _feed(feed: FeedStatus) -> FeedAnswer:

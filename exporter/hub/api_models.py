@@ -34,6 +34,39 @@ class HubIntensityAnswer(IntensityAnswer):
     ]
 
 
+class GreenestAnswer(_Answer):
+    """The cleanest hours that are expected."""
+
+    begin_unix_s: float
+    end_unix_s: float
+    intensity_g_per_kwh: Annotated[
+        float, Field(description="their mean, gCO2e per kWh")
+    ]
+
+
+class HubZoneAnswer(HubIntensityAnswer):
+    """One grid zone on the page: what is in force, and when it is cleanest."""
+
+    greenest: Annotated[
+        GreenestAnswer | None,
+        Field(
+            description="the four cleanest hours in a row of the next 24; null if "
+            "nobody tells a forecast of four hours without a gap"
+        ),
+    ]
+
+
+class SlurmAnswer(_Answer):
+    """How it stands with the jobs that slurmrestd tells."""
+
+    jobs: Annotated[int | None, Field(description="null until it told them once")]
+    fetched_unix_s: float | None
+    next_unix_s: float
+    error: Annotated[
+        str, Field(description='why it did not tell the last time; "" if it did')
+    ]
+
+
 class ZoneAnswer(_Answer):
     """One grid zone that is configured."""
 
@@ -68,7 +101,7 @@ class FeedAnswer(_Answer):
 
 
 class HubAnswer(_Answer):
-    """Everything that the page shows."""
+    """Grid zones, providers and what else the hub asks."""
 
     unix_s: float
     version: str
@@ -76,5 +109,8 @@ class HubAnswer(_Answer):
     reload_refused: Annotated[
         bool, Field(description="the last reload was refused; see the log")
     ]
-    zones: tuple[HubIntensityAnswer, ...]
+    zones: tuple[HubZoneAnswer, ...]
     feeds: tuple[FeedAnswer, ...]
+    slurm: Annotated[
+        SlurmAnswer | None, Field(description="null if no slurmrestd is asked")
+    ]

@@ -6,18 +6,26 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exporter.carbon.live import LiveIntensity, Standing
-from exporter.core.forecast import Forecast
+from exporter.core.forecast import Forecast, greenest_window
 from exporter.core.model import Intensity
 from exporter.core.ports import IntensitySource
 from exporter.core.units import Seconds
 from exporter.exposition.api_models import ForecastPointAnswer
-from exporter.hub.api_models import HubIntensityAnswer, MarginalAnswer
+from exporter.hub.api_models import (
+    GreenestAnswer,
+    HubIntensityAnswer,
+    HubZoneAnswer,
+    MarginalAnswer,
+)
 
 LEAST_MAX_AGE_S = 15
 """Nobody needs to ask more often, whatever is about to happen."""
 
 MOST_MAX_AGE_S = 300
 """A hub that was changed or replaced is noticed by then."""
+
+_GREENEST_S = Seconds(4 * 3600.0)
+_AHEAD_S = 24 * 3600.0
 
 # What a provider takes to answer after it was asked.
 _ANSWER_S = 5.0
@@ -156,6 +164,24 @@ def intensity_answer(view: View, unix_s: Seconds) -> HubIntensityAnswer:
             for point in view.forecast
         ),
         marginal=None if marginal is None else _marginal(marginal),
+    )
+
+
+def zone_answer(view: View, unix_s: Seconds) -> HubZoneAnswer:
+    """Describe a zone, and when it will be cleanest within a day."""
+    known = intensity_answer(view, unix_s)
+    end_s = unix_s + _AHEAD_S
+    ahead = tuple(point for point in view.forecast if point.end_unix_s <= end_s)
+    window = greenest_window(ahead, _GREENEST_S, unix_s)
+    return HubZoneAnswer(
+        **{name: getattr(known, name) for name in HubIntensityAnswer.model_fields},
+        greenest=None
+        if window is None
+        else GreenestAnswer(
+            begin_unix_s=window.begin_unix_s,
+            end_unix_s=window.end_unix_s,
+            intensity_g_per_kwh=window.mean,
+        ),
     )
 
 

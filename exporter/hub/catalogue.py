@@ -14,6 +14,7 @@ from exporter.exposition.catalogue import (
 )
 from exporter.exposition.metric import Metric, counter, gauge
 from exporter.hub.budgets.metrics import BUDGET_METRICS
+from exporter.hub.overview.metrics import OVERVIEW_METRICS
 from exporter.hub.slurm.metrics import SLURM_METRICS
 
 REQUESTS = counter(
@@ -38,6 +39,7 @@ CATALOGUE: tuple[Metric, ...] = (
     *BUDGET_METRICS,
     CARBON_FETCHES,
     *SLURM_METRICS,
+    *OVERVIEW_METRICS,
     REQUESTS,
     RELOAD_SUCCESSFUL,
     BUILD_INFO,

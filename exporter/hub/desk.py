@@ -2,13 +2,36 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from exporter.carbon.poller import Time
 from exporter.core.forecast import Forecast
 from exporter.core.units import Seconds
 from exporter.hub.budgets.status import NOTHING_STANDS, Standing
+from exporter.hub.overview.keeper import OverviewStanding
 from exporter.hub.site import Site
 from exporter.hub.slurm.keeper import SlurmStanding
+
+
+class OverviewSource(Protocol):
+    """What keeps the overview of the cluster up to date while somebody looks."""
+
+    @property
+    def standing(self) -> OverviewStanding | None:
+        """How it stands; ``None`` if there is no Prometheus to ask."""
+
+    def look(self) -> None:
+        """Say that somebody looks."""
+
+
+class NoOverview:
+    """There is no Prometheus to ask."""
+
+    standing = None
+
+    def look(self) -> None:
+        """Nobody needs to know."""
+
 
 # There from the start, so that the first of each is an increase.
 _CODES = (200, 304, 400, 404)
@@ -28,6 +51,7 @@ class Desk:
         clocks: what time it is.
         budgets: how the budgets stand, at any time.
         slurm: how it stands with the jobs of Slurm; ``None`` if nobody is asked.
+        overview: of the cluster, as Prometheus knows it.
     """
 
     def __init__(
@@ -36,10 +60,12 @@ class Desk:
         clocks: Time,
         budgets: Callable[[], Standing] = lambda: NOTHING_STANDS,
         slurm: Callable[[], SlurmStanding | None] = lambda: None,
+        overview: OverviewSource | None = None,
     ) -> None:
         self.site = site
         self._budgets = budgets
         self._slurm = slurm
+        self.overview: OverviewSource = NoOverview() if overview is None else overview
         self.reload_refused = False
         self.requests: Counter[int] = Counter(dict.fromkeys(_CODES, 0))
         self._clocks = clocks

@@ -25,6 +25,7 @@ from exporter.hub.board import View
 from exporter.hub.budgets.families import budget_families
 from exporter.hub.catalogue import RELOAD_SUCCESSFUL, REQUESTS
 from exporter.hub.desk import Desk
+from exporter.hub.overview.metrics import overview_families
 from exporter.hub.slurm.metrics import slurm_families
 
 
@@ -38,6 +39,7 @@ def families(desk: Desk, build: Build) -> list[Family]:
         *budget_families(desk.budgets),
         _known(CARBON_FETCHES, fetches),
         *slurm_families(desk.slurm),
+        *overview_families(desk.overview.standing),
         _known(
             REQUESTS,
             (((str(code),), count) for code, count in sorted(desk.requests.items())),

@@ -24,6 +24,7 @@ from exporter.hub.budgets.service import Budgets
 from exporter.hub.config import HubConfig
 from exporter.hub.desk import Desk
 from exporter.hub.http import create_app
+from exporter.hub.overview.service import Overviews
 from exporter.hub.settings import needs_restart
 from exporter.hub.site import Site
 from exporter.hub.slurm.keeper import SlurmJobs
@@ -111,11 +112,13 @@ class _Hub:
         clocks = Clocks(plan.clocks.unix, plan.clocks.monotonic)
         self._budgets = Budgets(config.state.dir, clocks)
         self._slurm = SlurmJobs(plan.clocks)
+        self._overviews = Overviews(plan.clocks)
         self._desk = Desk(
             plan.site(config, None),
             plan.clocks,
             lambda: self._budgets.standing,
             lambda: self._slurm.standing,
+            self._overviews,
         )
         app = create_app(self._desk, version=version())
         self._server = WebServer(app, sockets, web_config, _LIMITS)
@@ -150,6 +153,7 @@ class _Hub:
         )
         self._budgets.follow(self._config.budgets, self._config.only_zone)
         self._slurm.follow(self._config.slurm)
+        self._overviews.follow(self._config.budgets.prometheus)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._server.serve(stop))
@@ -160,6 +164,7 @@ class _Hub:
             return 1
         finally:
             self._manager.on_stop()
+            self._overviews.end()
             self._slurm.end()
             self._budgets.end()
         return 0
@@ -202,6 +207,7 @@ class _Hub:
         self._desk.site = site
         self._budgets.follow(new.budgets, new.only_zone)
         self._slurm.follow(new.slurm)
+        self._overviews.follow(new.budgets.prometheus)
         self._desk.reload_refused = False
         self._changed.set()
         logging.getLogger().setLevel(new.log.level.upper())

@@ -11,6 +11,7 @@ from exporter.hub.budgets.status import NOTHING_STANDS
 from exporter.hub.config import ZonePlan
 from exporter.hub.desk import Desk
 from exporter.hub.http import HubApp, create_app
+from exporter.hub.overview.keeper import OverviewStanding
 from exporter.hub.site import Site
 from exporter.hub.slurm.keeper import SlurmStanding
 from tests.fakes.asgi import Asker
@@ -19,6 +20,18 @@ from tests.fakes.carbon_world import no_web
 from tests.fakes.fake_time import FakeTime
 
 _NEVER_S = 1e9
+
+
+class PlayedOverview:
+    """How it stands with the overview, and how often somebody looked."""
+
+    def __init__(self) -> None:
+        self.standing: OverviewStanding | None = None
+        self.looks = 0
+
+    def look(self) -> None:
+        """Count it."""
+        self.looks += 1
 
 
 class HubWorld:
@@ -31,6 +44,7 @@ class HubWorld:
     Attributes:
         standing: how the budgets stand.
         slurm: how it stands with the jobs of Slurm; ``None``: nobody is asked.
+        overview: of the cluster; it stands at nothing: there is no Prometheus.
     """
 
     def __init__(self, folder: Path, **zones: tuple[FakeProvider, ...]) -> None:
@@ -38,11 +52,13 @@ class HubWorld:
         self._store = LastGood(folder)
         self.standing = NOTHING_STANDS
         self.slurm: SlurmStanding | None = None
+        self.overview = PlayedOverview()
         self.desk = Desk(
             self._build(None, zones),
             self.time.clocks,
             lambda: self.standing,
             lambda: self.slurm,
+            self.overview,
         )
         self.app: HubApp = create_app(self.desk, version="1.2.3")
         self.asker = Asker(self.app)

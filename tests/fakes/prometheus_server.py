@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,12 +71,14 @@ class PrometheusServer:
     Attributes:
         url: its address.
         play: the answer to everything.
+        answers: what to answer to each question, in place of ``play``.
         asks: all requests, in order.
         sent_bytes: of bodies without end.
     """
 
     url: str
     play: Play = field(default_factory=Play)
+    answers: Callable[[Ask], Play] | None = None
     asks: list[Ask] = field(default_factory=list)
     sent_bytes: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
@@ -99,9 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         played = self.server.played
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = {name: values[0] for name, values in parse_qs(body).items()}
-        played.asks.append(Ask(self.path, form, dict(self.headers.items())))
+        ask = Ask(self.path, form, dict(self.headers.items()))
+        played.asks.append(ask)
+        play = played.play if played.answers is None else played.answers(ask)
         try:
-            self._answer(played, played.play)
+            self._answer(played, play)
         except OSError:
             # Who asked has gone away.
             self.close_connection = True
