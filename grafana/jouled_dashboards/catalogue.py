@@ -5,12 +5,13 @@ from pathlib import Path
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from grafana.jouled_dashboards import cluster, job, node
+from grafana.jouled_dashboards import budgets, cluster, job, node
 from grafana.jouled_dashboards.frame import rendered
 
 FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
 
 DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = {
+    "budgets.json": budgets.dashboard,
     "cluster.json": cluster.dashboard,
     "job.json": job.dashboard,
     "node.json": node.dashboard,

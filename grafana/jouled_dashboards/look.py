@@ -25,6 +25,8 @@ CELSIUS = "celsius"
 COUNT = "short"
 PLAIN = "none"
 TIME = "dateTimeFromNow"
+PACE = "suffix: x"
+PER_HOUR = "suffix: /h"
 
 GREEN = "#56A64B"
 YELLOW = "#E0B400"

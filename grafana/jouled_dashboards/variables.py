@@ -5,6 +5,7 @@ Each is a query of names of labels alone, so that it is quick with thousands of 
 """
 
 from grafana_foundation_sdk.builders.dashboard import (
+    CustomVariable,
     DatasourceVariable,
     QueryVariable,
     TextBoxVariable,
@@ -162,6 +163,45 @@ def job() -> Variable:
         .multi(multi=True)
         .include_all(include_all=True)
         .allow_custom_value(allow_custom_value=True)
+    )
+
+
+def zone() -> Variable:
+    """Return the choice of grid zones, as nodes and hub tell of them."""
+    series = f"jouled_carbon_intensity_fallback_level{{{queries.CLUSTER}}}"
+    return (
+        _choice("zone", f"label_values({series}, zone)")
+        .label("Grid zone")
+        .description("Whose electricity the nodes use.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def budget() -> Variable:
+    """Return the choice of the budgets that the hub keeps."""
+    series = f"jouled_carbon_budget_info{{{queries.CLUSTER}}}"
+    return (
+        _choice("budget", f"label_values({series}, budget)")
+        .label("Budget")
+        .description("By the names in the hub's configuration.")
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .current(_ALL)
+    )
+
+
+def idle() -> Variable:
+    """Return the choice of how long a GPU has to be unused to count as held idle."""
+    return (
+        CustomVariable("idle")
+        .label("Idle for")
+        .description("How long a job's GPUs were hardly used on the mean.")
+        .values("10m,30m,1h,3h,12h")
+        .current(VariableOption(selected=True, text="30m", value="30m"))
     )
 
 
