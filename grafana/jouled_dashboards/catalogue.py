@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from grafana.jouled_dashboards import budgets, cluster, job, node
+from grafana.jouled_dashboards import budgets, cluster, job, node, tenant
 from grafana.jouled_dashboards.frame import rendered
 
 FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
@@ -15,6 +15,7 @@ DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = {
     "cluster.json": cluster.dashboard,
     "job.json": job.dashboard,
     "node.json": node.dashboard,
+    "tenant.json": tenant.dashboard,
 }
 """Each dashboard by the name of its file."""
 
