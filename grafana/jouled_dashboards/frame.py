@@ -61,12 +61,13 @@ class TimedEvents(AnnotationQuery):
         self.datasource(DATASOURCE)
 
 
-def job_events(selector: str, labels: str) -> list[Event]:
+def job_events(selector: str, labels: str, *, enabled: bool = True) -> list[Event]:
     """Return when jobs started and when they were last seen.
 
     Args:
         selector: of the jobs, in braces.
         labels: by which series of several nodes become one event.
+        enabled: they are there from the start, and not only if somebody wants them.
     """
     # A name of its own: of a label that is absent Grafana writes its name.
     name = '"name", " ", "user", "job_id", "pod"'
@@ -75,7 +76,7 @@ def job_events(selector: str, labels: str) -> list[Event]:
         newest = f"topk({_MOST_EVENTS}, {moment}{selector}))"
         return f"label_join({newest} * 1000, {name})"
 
-    return [
+    events = [
         TimedEvents(
             "Job starts",
             at(f"min by ({labels}) (jouled_job_start_timestamp_seconds"),
@@ -91,6 +92,7 @@ def job_events(selector: str, labels: str) -> list[Event]:
             look.RED,
         ),
     ]
+    return [event.enable(enable=enabled) for event in events]
 
 
 def board(

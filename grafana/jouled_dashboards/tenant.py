@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.jouled_dashboards import links, look, panels, tenant_details, variables
-from grafana.jouled_dashboards.frame import Event, Panel, board, job_events, row
+from grafana.jouled_dashboards.frame import Panel, board, job_events, row
 from grafana.jouled_dashboards.panels import About, graph, stat
 from grafana.jouled_dashboards.queries import (
     CLUSTER,
@@ -43,9 +43,9 @@ def dashboard() -> Dashboard:
     made = board(
         links.TENANT,
         "Tenant and user",
-        "What Slurm accounts, Kubernetes namespaces and their users used this month and "
-        "day by day, which GPUs they hold without using them, and how their budgets "
-        "stand. Needs record-tenants.yml; jobs and GPUs need metrics.level: job and "
+        "What Slurm accounts, Kubernetes namespaces and their users used this month "
+        "and day by day, which GPUs they hold without using them, and how their "
+        "budgets stand. Needs record-tenants.yml; jobs and GPUs need metrics.level: job and "
         "record-jobs.yml.",
         [
             variables.datasource(),
@@ -57,7 +57,12 @@ def dashboard() -> Dashboard:
             variables.price(),
             variables.currency(),
         ],
-        events=_events(),
+        # A tenant may have thousands: whoever wants to see some switches them on.
+        events=job_events(
+            f"{{{JOBS}}}",
+            "cluster, scheduler, job_id, user, namespace, pod",
+            enabled=False,
+        ),
         begin="now-24h",
     ).refresh("1m")
     row(made, "This month", _month())
@@ -68,16 +73,6 @@ def dashboard() -> Dashboard:
     row(made, "Jobs that draw most", [tenant_details.jobs(JOBS)])
     row(made, "Budgets", [tenant_details.budgets()])
     return made
-
-
-def _events() -> list[Event]:
-    events = job_events(
-        f"{{{JOBS}}}", "cluster, scheduler, job_id, user, namespace, pod"
-    )
-    for event in events:
-        # A tenant may have thousands: whoever wants to see them switches them on.
-        event.enable(enable=False)
-    return events
 
 
 def _month() -> list[Panel]:
@@ -211,8 +206,8 @@ def _used(title: str, by: str, labels: list[Label]) -> Panel:
     return table(
         About(
             title,
-            f"The {_MOST} that used most energy, with what they cause now. A pod has no "
-            "user." + _MONTH,
+            f"The {_MOST} that used most energy, with what they draw now. A pod has "
+            "no user." + _MONTH,
             look.PLAIN,
             panels.NEEDS_TENANTS,
         ),

@@ -109,8 +109,8 @@ def idle_gpus(jobs: str) -> list[Panel]:
         graph(
             About(
                 "GPUs held and used",
-                "*held*: GPUs that jobs have. *used*: the same times their utilisation, "
-                "where it is known. What lies between is held for nothing.",
+                "*held*: GPUs that jobs have. *used*: the same times their "
+                "utilisation, where it is known. What lies between is held in vain.",
                 look.COUNT,
                 _NO_GPU,
             ),
@@ -126,8 +126,8 @@ def idle_gpus(jobs: str) -> list[Panel]:
         table(
             About(
                 "Jobs that hold GPUs idle",
-                f"The {_MOST_JOBS} with most GPUs. *Use* is the mean over all GPUs of a "
-                "job on all its nodes, in the time chosen at the top." + on_red,
+                f"The {_MOST_JOBS} with most GPUs. *Use* is the mean over all GPUs of "
+                "a job on all its nodes, in the time chosen at the top." + on_red,
                 look.PLAIN,
                 "no job holds GPUs idle",
             ),
@@ -177,9 +177,9 @@ def jobs(selector: str) -> Panel:
     return table(
         About(
             "Jobs that draw most",
-            f"The {_MOST_JOBS} with most power now, over all their nodes, and what they "
-            "used since they began. Nodes that do not answer are missing. The link "
-            "leads to the job.",
+            f"The {_MOST_JOBS} with most power now, over all their nodes, and what "
+            "they used since they began. Nodes that do not answer are missing. The "
+            "link leads to the job.",
             look.PLAIN,
             panels.NEEDS_JOBS,
         ),
