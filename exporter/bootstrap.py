@@ -37,12 +37,14 @@ from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.power.model import ModelSource, ModelWhenUnmetered
 from exporter.power.model_watts import model_watts
 from exporter.power.nvml import NvmlDriver, NvmlInventory
+from exporter.power.nvml.library import initialise
 from exporter.power.rapl import PowercapSource
 from exporter.workloads.no_gpus import NoGpus
 from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
 
 if TYPE_CHECKING:
     from exporter.core.embodied import EmbodiedCarbon
+    from exporter.stand_ins import StandIns
     from exporter.workloads.slurm.hub_jobs import HubJobs
 
 _Work = Callable[[asyncio.Event], Awaitable[None]]
@@ -68,13 +70,16 @@ def run(config: Config, reload: Callable[[], Config]) -> int:
 
 
 def daemon_plan(
-    reload: Callable[[], Config], workloads: tuple[WorkloadSource, ...] = ()
+    reload: Callable[[], Config],
+    workloads: tuple[WorkloadSource, ...] = (),
+    stand_ins: "StandIns | None" = None,
 ) -> daemon.Plan:
     """Return how the parts of the daemon are made.
 
     Args:
         reload: reads the configuration again; raises ``ConfigError``.
         workloads: further sources of jobs, beside those of the configuration.
+        stand_ins: take the place of what a simulated machine does not have.
     """
     # Written by who asks providers, kept with the state of the engine.
     fetches: dict[tuple[str, str], int] = {}
@@ -83,7 +88,7 @@ def daemon_plan(
 
     def build(config: Config, live: Live, publisher: Publisher) -> Runner:
         told = hub_jobs() if config.slurm.ask_hub else None
-        sources = build_sources(config, live.intensity, told)
+        sources = build_sources(config, live.intensity, told, stand_ins=stand_ins)
         every = (*sources.workloads, *workloads)
         sources = replace(sources, workloads=every)
         return build_runner(config, sources, live.settings, publisher, fetches)
@@ -110,6 +115,7 @@ def build_sources(
     intensity: IntensitySource | None = None,
     hub_jobs: "HubJobs | None" = None,
     daemons_dir: Path | None = None,
+    stand_ins: "StandIns | None" = None,
 ) -> Sources:
     """Name everything that is read; nothing but powercap is touched yet.
 
@@ -118,6 +124,7 @@ def build_sources(
         intensity: the carbon intensity in force; ``None`` to build it as well.
         hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
         daemons_dir: as for ``build_schedulers``.
+        stand_ins: as for ``daemon_plan``.
 
     Raises:
         ConfigError: nobody knows the grid zone, or a key cannot be read.
@@ -125,15 +132,19 @@ def build_sources(
     drivers: tuple[PowerDriver, ...] = ()
     inventory: GpuInventory = NoGpus()
     if config.power.nvml:
-        driver = NvmlDriver(release_file(config.state.run_dir))
+        driver = NvmlDriver(
+            release_file(config.state.run_dir),
+            initialise=initialise if stand_ins is None else stand_ins.nvml,
+        )
         drivers, inventory = (driver,), NvmlInventory(driver)
-    return Sources(
+    sources = Sources(
         power=_cpu_sources(config),
         drivers=drivers,
         node=PsutilNodeUsage(config.path.procfs),
-        workloads=build_schedulers(config, inventory, hub_jobs, daemons_dir),
+        workloads=build_schedulers(config, inventory, hub_jobs, daemons_dir, stand_ins),
         intensity=build_intensity(config) if intensity is None else intensity,
     )
+    return sources if stand_ins is None else stand_ins.mark(sources)
 
 
 def release_file(run_dir: Path) -> Path:

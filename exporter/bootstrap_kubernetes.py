@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from exporter.config import Config, parse_address
 from exporter.config.kubernetes import Kubernetes
@@ -22,6 +23,9 @@ from exporter.workloads.kubernetes.pod_resources import PodResources
 from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from exporter.workloads.kubernetes.source import KubernetesWorkloads
 
+if TYPE_CHECKING:
+    from exporter.stand_ins import StandIns
+
 _HTTPS_PORT = 443
 
 
@@ -30,6 +34,7 @@ def build_pods(
     inventory: GpuInventory,
     budget: FileBudget,
     environ: Mapping[str, str] = os.environ,
+    stand_ins: "StandIns | None" = None,
 ) -> KubernetesWorkloads:
     """Put together what reads the pods of this node.
 
@@ -38,17 +43,24 @@ def build_pods(
         inventory: which GPUs there are.
         budget: how many files may be kept open.
         environ: the environment, in which Kubernetes names the API server.
+        stand_ins: take the place of kubelet and API server.
 
     Raises:
         ConfigError: the API server is to be asked, and is not named.
     """
     doubts = Doubts(INFO.name)
+    if stand_ins is not None:
+        slices = ResourceSlices(None, "")
+        allocations = Allocations(stand_ins.kubelet, slices, inventory)
+        witnesses = stand_ins.witnesses
+        gpus: PodGpus | None = PodGpus(
+            inventory, allocations, config.path.procfs, doubts
+        )
+    else:
+        witnesses = build_witnesses(config.kubernetes, environ)
+        gpus = _gpus(config, inventory, doubts, environ)
     return KubernetesWorkloads(
-        config.path.cgroupfs,
-        build_witnesses(config.kubernetes, environ),
-        doubts,
-        gpus=_gpus(config, inventory, doubts, environ),
-        budget=budget,
+        config.path.cgroupfs, witnesses, doubts, gpus=gpus, budget=budget
     )
 
 

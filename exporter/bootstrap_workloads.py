@@ -19,6 +19,7 @@ from exporter.workloads.slurm import (
 )
 
 if TYPE_CHECKING:
+    from exporter.stand_ins import StandIns
     from exporter.workloads.slurm.hub_jobs import HubJobs
 
 
@@ -27,6 +28,7 @@ def build_schedulers(
     inventory: GpuInventory,
     hub_jobs: "HubJobs | None" = None,
     daemons_dir: Path | None = None,
+    stand_ins: "StandIns | None" = None,
 ) -> tuple[WorkloadSource, ...]:
     """Return a source for each scheduler: a node may belong to several.
 
@@ -36,6 +38,7 @@ def build_schedulers(
         hub_jobs: what the hub tells of jobs of Slurm; ``None`` if it is not asked.
         daemons_dir: run directory of a daemon beside which they look: what it knows
             of jobs is read there, and nothing is removed.
+        stand_ins: take the place of what a simulated machine does not have.
 
     Raises:
         ConfigError: the key for hashes of users cannot be read.
@@ -45,7 +48,7 @@ def build_schedulers(
     if config.slurm.enabled:
         sources.append(_slurm(config, inventory, budget, hub_jobs, daemons_dir))
     if config.kubernetes.enabled != "false":
-        sources.append(_kubernetes(config, inventory, budget))
+        sources.append(_kubernetes(config, inventory, budget, stand_ins))
     return tuple(sources)
 
 
@@ -78,15 +81,19 @@ def _slurm(
 
 
 def _kubernetes(
-    config: Config, inventory: GpuInventory, budget: FileBudget
+    config: Config,
+    inventory: GpuInventory,
+    budget: FileBudget,
+    stand_ins: "StandIns | None",
 ) -> WorkloadSource:
     def build() -> PodSource:
         # Most nodes of other schedulers never need it.
         from exporter.bootstrap_kubernetes import build_pods  # noqa: PLC0415 - above
 
-        return build_pods(config, inventory, budget)
+        return build_pods(config, inventory, budget, stand_ins=stand_ins)
 
-    is_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    # A simulated machine may run in a pod, and is none.
+    is_pod = "KUBERNETES_SERVICE_HOST" in os.environ and stand_ins is None
     if config.kubernetes.enabled == "true" or is_pod:
         return build()
     return PodsIfAny(config.path.cgroupfs, build)

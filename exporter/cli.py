@@ -21,6 +21,7 @@ from exporter.commands import (
     metrics,
     run,
     sample,
+    simulate,
 )
 from exporter.config import SETTINGS, hint
 from exporter.core.errors import ConfigError
@@ -37,11 +38,26 @@ examples:
   jouled intensity --zone DE     how clean the grid is, and when it will be cleaner
   jouled run --carbon.zone DE    serve metrics on port 9878
   jouled run --config.file /etc/jouled.yml
+  jouled simulate                a node that is not there, to look at
   jouled run --help              every setting, with its default
 
 Every setting can also be given in the file or the environment:
 --carbon.zone DE is carbon: {zone: DE} and JOULED_CARBON__ZONE=DE.
 """
+
+
+_COMMANDS = (
+    run,
+    hub,
+    check,
+    sample,
+    intensity,
+    jobs,
+    budgets,
+    metrics,
+    gpu,
+    simulate,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,6 +153,6 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(run=None)
     subparsers = parser.add_subparsers(title="sub-commands", metavar="SUB-COMMAND")
-    for command in (run, hub, check, sample, intensity, jobs, budgets, metrics, gpu):
+    for command in _COMMANDS:
         command.add_parser(subparsers)
     return parser

@@ -36,7 +36,7 @@ PlatformPolicy = Literal["proportional", "none"]
 GpuOrder = Literal["minor", "pci", "index"]
 UserLabel = Literal["name", "hash", "none"]
 Method = Literal["counter", "integrated", "modelled", "none"]
-Quality = Literal["measured", "estimated", "none"]
+Quality = Literal["measured", "estimated", "simulated", "none"]
 Scope = Literal["device", "module", "node"]
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})

@@ -260,8 +260,8 @@ def component_quality(sources: Iterable[SourceStatus], component: Component) -> 
         component: the component in question.
 
     Returns:
-        "estimated" if any of its sources that are up estimates, "none" if no
-        source of it is up.
+        "simulated" or "estimated" if any of its sources that are up is, "none" if
+        no source of it is up.
     """
     names = {component, _READ_WITH.get(component, component)}
     return _worst(
@@ -273,8 +273,9 @@ def component_quality(sources: Iterable[SourceStatus], component: Component) -> 
 
 def _worst(qualities: Iterable[Quality]) -> Quality:
     seen = set(qualities)
-    if "estimated" in seen:
-        return "estimated"
+    for quality in ("simulated", "estimated"):
+        if quality in seen:
+            return quality
     return "measured" if "measured" in seen else "none"
 
 

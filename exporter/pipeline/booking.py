@@ -58,7 +58,7 @@ class Booking:
         self._estimators = {
             status.info.name
             for status in sample.sources
-            if status.info.quality == "estimated"
+            if status.info.quality in {"estimated", "simulated"}
         }
         self._has_estimates = False
         self._total_j = 0.0

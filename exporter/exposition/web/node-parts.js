@@ -1,7 +1,7 @@
 // What the node is made of, where its energy went, and who reads it.
 
 import { $, add, fillBars, fillSources, fillStack, keyed, setAside, setFacts, setFigure, setMeter, setText, showNotice } from "./page.js";
-import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, percent, plain, wattParts, watts } from "./words.js";
+import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, notMeasured, percent, plain, wattParts, watts } from "./words.js";
 
 const NOT_A_FAULT = new Set(["", "absent"]);
 
@@ -144,7 +144,7 @@ export function drawSources(node) {
     const state = source.reason === "absent" ? "not on this machine" : source.reason;
     return {
       key: source.source, name: source.source, up: source.up, fault: isFault(source),
-      state: source.up ? "up" : state || "down", tag: source.quality === "estimated" ? "estimated" : "",
+      state: source.up ? "up" : state || "down", tag: notMeasured(source.quality),
       more: more.filter(Boolean).join(" · "), message: source.up ? "" : source.message,
     };
   }));

@@ -3,7 +3,7 @@
 import { agoMarks, fillLegend, makeChart, nextDay, showForecast } from "./charts.js";
 import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
 import {
-  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, percent, plain, wattMark, wattParts, watts,
+  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, notMeasured, percent, plain, wattMark, wattParts, watts,
 } from "./words.js";
 
 const WINDOW_S = 600;
@@ -14,6 +14,7 @@ const MOST_JOBS = 5;
 // --- now -----------------------------------------------------------------------
 
 function whatIsEstimated(node) {
+  if (node.quality === "simulated") return "a simulated machine: nothing here was measured";
   const known = node.components.filter((part) => part.power_w !== null);
   const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
   if (!modelled.length) return "";
@@ -32,7 +33,7 @@ export function drawPower(node) {
   if (!pair && down) text = `No power is known: ${down.message}`;
   if (!note.firstChild) add(note, "span");
   setText(note.firstChild, text || (node.cpu_busy_ratio === null ? "" : `CPUs ${percent(node.cpu_busy_ratio)} busy`));
-  setTag(note, pair ? (estimated ? "estimated" : node.quality === "measured" ? "measured" : "") : "");
+  setTag(note, pair ? (estimated ? node.quality : node.quality === "measured" ? "measured" : "") : "");
 
   const total = node.components.reduce((sum, part) => sum + (part.power_w ?? 0), 0);
   fillBars($("components"), node.components.map((part) => {
@@ -45,7 +46,7 @@ export function drawPower(node) {
     return {
       key: part.component, part: part.component, name: NAMES[part.component],
       side: share === null ? "" : percent(share), value: watts(part.power_w), ratio: share,
-      more: more.join(" · "), tag: part.quality === "estimated" ? "estimated" : "",
+      more: more.join(" · "), tag: notMeasured(part.quality),
     };
   }));
   showNotice("components-empty", node.components.length ? ""

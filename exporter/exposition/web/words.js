@@ -8,6 +8,9 @@ export const NAMES = {
   cpu: "CPU", dram: "Memory", gpu: "GPU", platform: "Platform", node: "Node", workloads: "Jobs",
 };
 
+/** The tag of what was not measured: "estimated", "simulated", or none. */
+export const notMeasured = (quality) => (quality === "estimated" || quality === "simulated" ? quality : "");
+
 export const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 export const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const aligned = new Intl.NumberFormat("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });

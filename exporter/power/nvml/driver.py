@@ -52,6 +52,7 @@ class NvmlDriver:
         unix_time: the wall clock, s; only the end of a release is on it.
         patience_s: how long to wait for all workers together, s, and how long
             they wait for the driver.
+        initialise: returns what has the functions of ``pynvml``, initialised.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class NvmlDriver:
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
         patience_s: Seconds = PATIENCE_S,
+        initialise: Callable[[], ModuleType] = initialise,
     ) -> None:
         self._release = ReleaseFiles(release_file)
+        self._initialise = initialise
         self._monotonic = monotonic
         self._unix_time = unix_time
         self._patience_s = patience_s
@@ -176,7 +179,7 @@ class NvmlDriver:
 
     def _open(self) -> SourceError | None:
         try:
-            nvml = initialise()
+            nvml = self._initialise()
         except InitFailedError as error:
             return self._explain(error)
         self._had_an_answer = True

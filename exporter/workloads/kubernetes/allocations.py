@@ -8,14 +8,12 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from exporter.core.ports import GpuInventory
 from exporter.workloads.kubernetes.device_names import DeviceNames
 from exporter.workloads.kubernetes.pod_devices import ClaimedDevice, PodDevices
-from exporter.workloads.kubernetes.pod_resources import (
-    PodResources,
-    PodResourcesError,
-)
+from exporter.workloads.kubernetes.pod_resources import PodResourcesError
 from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from exporter.workloads.kubernetes.worker import Worker
 
@@ -42,6 +40,20 @@ def wanted_resources(patterns: Collection[str]) -> Callable[[str], bool]:
     return lambda resource: bool(resource) and pattern.fullmatch(resource) is not None
 
 
+class Kubelet(Protocol):
+    """Who knows what was handed out; ``PodResources`` asks a real one."""
+
+    def ask(self) -> tuple[tuple[PodDevices, ...], tuple[str, ...] | None]:
+        """Return pods that hold GPUs or claims, and the ids of all GPUs there are.
+
+        Raises:
+            PodResourcesError: it did not answer.
+        """
+
+    def interrupt(self) -> None:
+        """End what is being asked; any thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """Who held what at one moment.
@@ -60,7 +72,7 @@ class Allocation:
 
 
 class Allocations:
-    """Asks the kubelet; see ``PodResources``.
+    """Asks the kubelet.
 
     Args:
         kubelet: who is asked.
@@ -76,7 +88,7 @@ class Allocations:
 
     def __init__(
         self,
-        kubelet: PodResources,
+        kubelet: Kubelet,
         slices: ResourceSlices,
         inventory: GpuInventory,
         monotonic: Callable[[], float] = time.monotonic,
