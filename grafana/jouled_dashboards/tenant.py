@@ -45,8 +45,8 @@ def dashboard() -> Dashboard:
         "Tenant and user",
         "What Slurm accounts, Kubernetes namespaces and their users used this month "
         "and day by day, which GPUs they hold without using them, and how their "
-        "budgets stand. Needs record-tenants.yml; jobs and GPUs need metrics.level: job and "
-        "record-jobs.yml.",
+        "budgets stand. Needs record-tenants.yml; jobs and GPUs need metrics.level: "
+        "job and record-jobs.yml.",
         [
             variables.datasource(),
             variables.cluster(),
