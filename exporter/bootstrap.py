@@ -134,6 +134,7 @@ def build_sources(
     if config.power.nvml:
         driver = NvmlDriver(
             release_file(config.state.run_dir),
+            gpm=config.power.gpm,
             initialise=initialise if stand_ins is None else stand_ins.nvml,
         )
         drivers, inventory = (driver,), NvmlInventory(driver)

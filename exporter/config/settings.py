@@ -123,6 +123,12 @@ class Power:
         boolean(), "read CPU and DRAM energy from RAPL (powercap)", default=True
     )
     nvml: bool = setting(boolean(), "read NVIDIA GPUs through NVML", default=True)
+    gpm: bool = setting(
+        boolean(),
+        "read from performance counters (GPM, Hopper and newer) how busy each MIG "
+        "instance is",
+        default=False,
+    )
     model: ModelPolicy = setting(
         one_of(ModelPolicy),
         "estimate CPU power from utilisation where no sensor tells it",

@@ -91,8 +91,9 @@ def attribute_gpu(
 
     Idle energy goes by the shares held, and the share nobody holds is
     "unallocated". Dynamic energy goes by activity where all holders' activity
-    is known, else by the shares held: what nobody holds cannot be busy. So a
-    single owner of a whole GPU pays for all of it.
+    is known, and that of an instance nobody holds is "unallocated"; else it goes
+    by the shares held: what nobody holds is not known to be busy. So a single
+    owner of a whole GPU pays for all of it.
 
     Args:
         energy_j: measured energy, J, >= 0.
@@ -113,8 +114,11 @@ def attribute_gpu(
     whole_s = max(holds.elapsed_s, held_s)
     in_use = min(1.0, holds.held_s / holds.elapsed_s) if holds.elapsed_s > 0 else 1.0
     dynamic_j = (energy_j - idle_j) * in_use
-    weights = _activity(holds) or shares
+    by_activity = _activity(holds)
+    weights = by_activity or shares
     weight = sum(weights.values())
+    if by_activity is not None:
+        weight = max(weight, holds.activity_s)
     parts = {
         w: idle_j * (share_s / whole_s) + dynamic_j * (weights[w] / weight)
         for w, share_s in shares.items()

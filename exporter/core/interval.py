@@ -96,7 +96,7 @@ class UsageTracker:
             presence=presence,
             silent_s=told.silent_s,
             complete=not (silent or failing),
-            holds=presence.holds(current.values()),
+            holds=presence.holds(current.values(), told.gpu_activity),
             # A source that fails and was never read hides holds as well.
             holds_known=max(silent, failing) <= held,
             unknown_gpus=frozenset[str]().union(
@@ -132,6 +132,7 @@ class UsageTracker:
         memory = self.schedulers.get(scheduler)
         silence_s = 0.0 if memory is None else time_s - memory.time_s
         usages = {usage.workload: usage for usage in reading.usages}
+        told.gpu_activity.update(reading.gpu_activity)
         told.dated += _take_ended(usages, memory, sample.unix_s - silence_s)
         deltas: dict[WorkloadId, float] = {}
         group_of = {w: g.name for g in reading.groups for w in g.members}
@@ -147,7 +148,7 @@ class UsageTracker:
             ended = memory.usages.keys() - usages.keys()
             told.ended |= ended
             gone = ended - memory.uncounted
-            told.current.update((w, memory.usages[w]) for w in gone)
+            told.current.update((w, memory.usages[w].at_another_time()) for w in gone)
             if silence_s > trusted_s:
                 told.lost |= gone
             _keep_holds(memory.usages, usages, self.gpus)
@@ -178,7 +179,7 @@ class UsageTracker:
             if silence_s <= _HELD_TRUE_S:
                 held += 1
                 told.current.update(
-                    (w, usage)
+                    (w, usage.at_another_time())
                     for w, usage in memory.usages.items()
                     if w not in memory.uncounted
                 )
@@ -195,6 +196,7 @@ class _Told:
     Attributes:
         dated: usages of which it is told till when.
         lost: workloads that ended, and nobody knows when.
+        gpu_activity: the part of each GPU that was busy, as far as that is told.
     """
 
     current: dict[WorkloadId, WorkloadUsage] = field(default_factory=dict)
@@ -204,6 +206,7 @@ class _Told:
     ended: set[WorkloadId] = field(default_factory=set)
     dated: list[WorkloadUsage] = field(default_factory=list)
     lost: set[WorkloadId] = field(default_factory=set)
+    gpu_activity: dict[str, float] = field(default_factory=dict)
 
 
 def _take_ended(

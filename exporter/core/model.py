@@ -11,7 +11,7 @@ dictionary in the tick, and a tuple hashes in C.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -40,6 +40,7 @@ Quality = Literal["measured", "estimated", "simulated", "none"]
 Scope = Literal["device", "module", "node"]
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
+NO_ACTIVITY: Mapping[str, float] = MappingProxyType({})
 
 
 # --- what draws power -------------------------------------------------------
@@ -176,13 +177,15 @@ class GpuHold:
     Attributes:
         device: ``DeviceId.name`` of the GPU.
         share: the part of the GPU it reserved, 0 < share <= 1.
-        activity: its part of the GPU's activity in this tick, 0..1; ``None``
-            where nothing tells.
+        activity: the part of the whole GPU that it kept busy in this tick, 0..1;
+            ``None`` where nothing tells.
+        instance: UUID of the MIG instance it holds, wholly or in part; "" for the GPU.
     """
 
     device: str
     share: Ratio = Ratio(1.0)
     activity: Ratio | None = None
+    instance: str = ""
 
 
 class GpuUse(NamedTuple):
@@ -252,6 +255,13 @@ class WorkloadUsage:
     time_limit_s: Seconds | None = None
     end_unix_s: Seconds | None = None
 
+    def at_another_time(self) -> "WorkloadUsage":
+        """Return the same without what was told of one tick alone."""
+        if all(hold.activity is None for hold in self.gpus):
+            return self
+        gpus = tuple(replace(hold, activity=None) for hold in self.gpus)
+        return replace(self, gpus=gpus)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadGroup:
@@ -277,6 +287,8 @@ class WorkloadsReading(NamedTuple):
         groups: the cgroups above them.
         missed: what somebody else counted while nobody read, oldest first.
         unknown_gpus: names of GPUs that a workload may hold without anybody knowing.
+        gpu_activity: the part of a GPU that was busy in this tick, whoever holds it,
+            by its name; of those where that is told.
     """
 
     scheduler: str
@@ -284,6 +296,7 @@ class WorkloadsReading(NamedTuple):
     groups: tuple[WorkloadGroup, ...] = ()
     missed: "tuple[MissedReading, ...]" = ()
     unknown_gpus: frozenset[str] = frozenset()
+    gpu_activity: Mapping[str, float] = NO_ACTIVITY
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar, runtime_checkable
 
 from exporter.core.forecast import Forecast, PuePlan
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import (
     GpuInfo,
     GpuInstance,
@@ -94,6 +95,14 @@ class GpuInventory(Protocol):
 
     def processes(self) -> Mapping[str, tuple[int, ...]]:
         """Processes that compute, by ``GpuInfo.uuid``; seconds old, maybe empty."""
+
+    def activity(self, uuid: str) -> GpuActivity | None:
+        """What was done on a GPU that several share, until it was read last.
+
+        Only a GPU that is asked about each tick is watched, since it takes time: the
+        first answers are ``None``, as they are where nothing tells. Each reading
+        gives another object.
+        """
 
 
 class IntensitySource(Protocol):

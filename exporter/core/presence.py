@@ -9,7 +9,7 @@ took note of it is unknown what it held and for how long.
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from exporter.core.model import WorkloadId, WorkloadUsage
+from exporter.core.model import NO_ACTIVITY, WorkloadId, WorkloadUsage
 from exporter.core.windows import FORGOTTEN, Hold, HoldWindow
 
 Span = tuple[float, float]
@@ -34,11 +34,16 @@ class Presence(NamedTuple):
         begins_s, ends_s = self.spans.get(workload, (0.0, self.elapsed_s))
         return (ends_s - begins_s) / self.elapsed_s if self.elapsed_s > 0 else 1.0
 
-    def holds(self, usages: Iterable[WorkloadUsage]) -> dict[str, HoldWindow]:
+    def holds(
+        self,
+        usages: Iterable[WorkloadUsage],
+        activity: Mapping[str, float] = NO_ACTIVITY,
+    ) -> dict[str, HoldWindow]:
         """Return who held which GPU: what is lost is ``FORGOTTEN``'s, if not others'.
 
         Args:
             usages: of those that were there.
+            activity: the part of each GPU that was busy, as far as that is told.
         """
         by_device: dict[str, dict[WorkloadId, Hold]] = {}
         for usage in usages:
@@ -51,10 +56,9 @@ class Presence(NamedTuple):
             if workload in self.lost:
                 workload = FORGOTTEN
             for part in usage.gpus:
-                activity = part.activity
+                busy = part.activity
                 hold = Hold(
-                    part.share * seconds,
-                    None if activity is None else activity * seconds,
+                    part.share * seconds, None if busy is None else busy * seconds
                 )
                 # A workload may hold several instances of one GPU.
                 holds = by_device.setdefault(part.device, {})
@@ -62,7 +66,10 @@ class Presence(NamedTuple):
                 holds[workload] = hold if before is None else before.plus(hold)
         return {
             device: HoldWindow(
-                self.elapsed_s, self._held_s(holds), holds
+                self.elapsed_s,
+                self._held_s(holds),
+                holds,
+                activity.get(device, 0.0) * self.elapsed_s,
             ).with_forgotten_last()
             for device, holds in by_device.items()
         }

@@ -10,6 +10,7 @@ not known and is not exported.
 from typing import NamedTuple, Protocol
 
 from exporter.core.forecast import Forecast
+from exporter.core.gpu_activity import Division
 from exporter.core.model import (
     Component,
     DeviceId,
@@ -35,12 +36,16 @@ class ComponentTotals(NamedTuple):
 
 
 class DeviceTotals(NamedTuple):
-    """Energy of one device since boot, and its mean power in this tick."""
+    """Energy of one device since boot, and its mean power in this tick.
+
+    ``division`` says by what it is divided, if several jobs share it.
+    """
 
     device: DeviceId
     energy_j: Joules
     power_w: Watts | None
     gpu: GpuStatus | None = None
+    division: Division | None = None
 
 
 class UnattributedTotals(NamedTuple):

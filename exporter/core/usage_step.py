@@ -99,7 +99,8 @@ class UsageStep(NamedTuple):
             workloads: those who hold it now, and were not known to before.
             waited_s: length of the time before this tick that is asked for, s.
         """
-        usages = [self.current[workload] for workload in workloads]
+        # What they did then is not what they do now.
+        usages = [self.current[workload].at_another_time() for workload in workloads]
         until_unix_s = self.unix_s - self.elapsed_s
         spans = spans_of(usages, waited_s, until_unix_s, ())
         return Presence(waited_s, spans).holds(usages)[device]

@@ -11,8 +11,11 @@ tells of a longer time, of which only the part inside the window is taken.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from exporter.core.gpu_activity import Division
 from exporter.core.model import WorkloadId
 from exporter.core.units import Ratio
+
+_SHARED = 2
 
 FORGOTTEN = WorkloadId("", "")
 """Stands for all workloads of a window that the ledger has let go meanwhile, and for
@@ -119,11 +122,22 @@ class HoldWindow(NamedTuple):
         elapsed_s: length of the window.
         held_s: how much of it somebody held a part of the GPU.
         holds: per workload.
+        activity_s: how much of it the whole GPU was busy, as far as anybody tells:
+            more than its holders were, where an instance is in use that nobody holds.
     """
 
     elapsed_s: float
     held_s: float
     holds: Mapping[WorkloadId, Hold]
+    activity_s: float = 0.0
+
+    @property
+    def division(self) -> Division | None:
+        """By what its dynamic energy is divided; ``None`` if one holds it alone."""
+        if len(self.holds) < _SHARED:
+            return None
+        known = all(hold.activity_s is not None for hold in self.holds.values())
+        return "activity" if known else "share"
 
     def then(self, later: "HoldWindow") -> "HoldWindow":
         """Join with the window that follows."""
@@ -132,7 +146,10 @@ class HoldWindow(NamedTuple):
             before = holds.get(workload)
             holds[workload] = hold if before is None else before.plus(hold)
         return HoldWindow(
-            self.elapsed_s + later.elapsed_s, self.held_s + later.held_s, holds
+            self.elapsed_s + later.elapsed_s,
+            self.held_s + later.held_s,
+            holds,
+            self.activity_s + later.activity_s,
         )
 
     def held_longer(self, earlier: "HoldWindow") -> "HoldWindow":
@@ -142,6 +159,7 @@ class HoldWindow(NamedTuple):
             self.elapsed_s,
             min(self.elapsed_s, self.held_s + added_s),
             {**self.holds, **earlier.holds},
+            self.activity_s,
         ).with_forgotten_last()
 
     def with_forgotten_last(self) -> "HoldWindow":

@@ -66,6 +66,7 @@ def node_answer(
                 power_w=totals.power_w,
                 energy_j=totals.energy_j,
                 gpu=None if totals.gpu is None else _gpu(totals.gpu),
+                division=totals.division,
             )
             for totals in snapshot.devices
         ),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exporter.config.moments import MOMENT_TEXT
 from exporter.core.archive import JobState
+from exporter.core.gpu_activity import Division
 from exporter.core.model import Component, IdleMethod, Method, Quality, Reason, Scope
 
 Power = Annotated[float, Field(description="mean power of the last interval, W")]
@@ -58,6 +59,10 @@ class DeviceAnswer(_Answer):
     power_w: Power | None
     energy_j: Energy
     gpu: GpuAnswer | None
+    division: Annotated[
+        Division | None,
+        Field(description="by what it is divided, if several jobs share it"),
+    ]
 
 
 class UnattributedAnswer(_Answer):

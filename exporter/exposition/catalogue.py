@@ -123,6 +123,12 @@ GPU_INFO = info(
     ("device", "index", "model", "driver", "pci"),
     "What a GPU is; its value is always 1.",
 )
+GPU_DIVISION = info(
+    "jouled_gpu_division_info",
+    ("device", "method"),
+    "By what the dynamic energy of a GPU is divided that several jobs share (activity: "
+    "what each did on it; share: what each holds of it); its value is always 1.",
+)
 GPU_UTILIZATION = gauge(
     "jouled_gpu_utilization_ratio",
     ("device",),
@@ -376,6 +382,7 @@ CATALOGUE: tuple[Metric, ...] = (
     CPU_BUSY,
     UNMEASURED_TIME,
     GPU_INFO,
+    GPU_DIVISION,
     GPU_UTILIZATION,
     GPU_MEMORY_USED,
     GPU_MEMORY_TOTAL,

@@ -139,6 +139,14 @@ def _gpus(snapshot: Snapshot) -> list[Family]:
                 for labels, gpu in gpus
             ],
         ),
+        known(
+            catalogue.GPU_DIVISION,
+            (
+                ((totals.device.name, totals.division), 1.0)
+                for totals in snapshot.devices
+                if totals.division is not None
+            ),
+        ),
         gauge(catalogue.GPU_UTILIZATION, lambda gpu: gpu.utilization),
         gauge(catalogue.GPU_MEMORY_USED, lambda gpu: gpu.memory_used_bytes),
         gauge(catalogue.GPU_MEMORY_TOTAL, lambda gpu: gpu.memory_total_bytes),

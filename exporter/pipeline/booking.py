@@ -107,6 +107,7 @@ class Booking:
             device, metered = one.device.id, one.metered
             holds = self._waiting_holds(device.name)
             self._state.holds.pop(device.name, None)
+            self._note_division(device.name, holds)
             if metered.energy_j is None:
                 continue
             energy_j, elapsed_s = metered.energy_j, metered.elapsed_s
@@ -253,6 +254,13 @@ class Booking:
             if elapsed_s > 0:
                 watts = part_j / elapsed_s
                 power_w[workload] = power_w.get(workload, 0.0) + watts
+
+    def _note_division(self, name: str, holds: HoldWindow | None) -> None:
+        division = None if holds is None else holds.division
+        if division is None:
+            self._state.divisions.pop(name, None)
+        else:
+            self._state.divisions[name] = division
 
     def _waiting_window(self, component: Component) -> UsageWindow:
         waiting = self._state.windows.get(component)

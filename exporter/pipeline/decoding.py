@@ -36,6 +36,8 @@ from exporter.pipeline.rows import (
 )
 from exporter.pipeline.state import EngineState
 
+_HOLD_FIELDS = 5
+
 
 def decode(data: Mapping[str, Any]) -> EngineState:
     """Return the state that ``encode`` was given.
@@ -59,11 +61,14 @@ def decode(data: Mapping[str, Any]) -> EngineState:
     for component, *rest in data["windows"]:
         state.windows[known_component(component)] = _usage_window(rest)
     for row in data["holds"]:
-        name, elapsed_s, held_s, holds = fields(row, "tnnl")
+        # The last field is of newer daemons alone.
+        whole = row if len(row) == _HOLD_FIELDS else [*row, 0.0]
+        name, elapsed_s, held_s, holds, activity_s = fields(whole, "tnnln")
         state.holds[name] = HoldWindow(
             elapsed_s,
             held_s,
             {w: Hold(*rest) for w, rest in _by_workload(holds, "nN")},
+            activity_s,
         )
     state.platform_debt_j, state.platform_waiting_j = fields(data["platform"], "nn")
     for row in data["source_errors"]:

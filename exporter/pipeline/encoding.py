@@ -43,7 +43,13 @@ def encode(state: EngineState) -> dict[str, Any]:
             for component, window in state.windows.items()
         ],
         "holds": [
-            [name, window.elapsed_s, window.held_s, _by_workload(window.holds)]
+            [
+                name,
+                window.elapsed_s,
+                window.held_s,
+                _by_workload(window.holds),
+                window.activity_s,
+            ]
             for name, window in state.holds.items()
         ],
         "source_errors": [

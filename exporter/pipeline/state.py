@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.core.gpu_activity import Division
 from exporter.core.idle import Idle, IdleLearner
 from exporter.core.interval import UsageTracker
 from exporter.core.ledger import Ledger
@@ -70,6 +71,8 @@ class EngineState:
         learners: idle power per component, or per GPU as "gpu/NAME".
         gpus: last gauges of each GPU; shown, but not worth a checkpoint.
         idle: last idle power by the same keys as ``learners``; likewise.
+        divisions: by what the energy of shared GPUs was last divided, by device name;
+            likewise.
     """
 
     meters: dict[DeviceId, Meter] = field(default_factory=dict)
@@ -86,6 +89,7 @@ class EngineState:
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)
+    divisions: dict[str, Division] = field(default_factory=dict)
 
     def forget_in_windows(self, workloads: Collection[WorkloadId]) -> None:
         """Let go of workloads in the windows that wait for their energy."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from exporter.core.gpu_activity import Division
 from exporter.core.idle import WEAKEST_FIRST
 from exporter.core.ledger import (
     TENANT_IDLE_S,
@@ -68,7 +69,9 @@ def build_snapshot(
             if c in ledger.components
         ),
         devices=tuple(
-            _device_totals(device, account, gpus.get(device))
+            _device_totals(
+                device, account, gpus.get(device), state.divisions.get(device.name)
+            )
             for device, account in present
         ),
         unattributed=tuple(
@@ -172,10 +175,13 @@ def _component_power(
 
 
 def _device_totals(
-    device: DeviceId, account: DeviceAccount, gpu: GpuStatus | None
+    device: DeviceId,
+    account: DeviceAccount,
+    gpu: GpuStatus | None,
+    division: Division | None,
 ) -> DeviceTotals:
     power_w = None if account.power_w is None else Watts(account.power_w)
-    return DeviceTotals(device, Joules(account.energy_j), power_w, gpu)
+    return DeviceTotals(device, Joules(account.energy_j), power_w, gpu, division)
 
 
 def _idle_power(

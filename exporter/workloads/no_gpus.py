@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuInfo, GpuInstance
 
 _NOTHING: Mapping[str, tuple[int, ...]] = MappingProxyType({})
@@ -22,3 +23,7 @@ class NoGpus:
     def processes(self) -> Mapping[str, tuple[int, ...]]:
         """Return none."""
         return _NOTHING
+
+    def activity(self, uuid: str) -> GpuActivity | None:  # noqa: ARG002 - of none
+        """Return nothing."""
+        return None

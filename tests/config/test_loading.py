@@ -23,6 +23,7 @@ EXAMPLES: Mapping[str, tuple[str, object]] = {
     "sampling.deadline": ("250ms", 0.25),
     "power.rapl": ("false", False),
     "power.nvml": ("false", False),
+    "power.gpm": ("true", True),
     "power.model": ("off", "off"),
     "power.model_idle_watts": ("40", 40.0),
     "power.model_max_watts": ("240.5", 240.5),

@@ -249,6 +249,42 @@ def test_slices_that_nobody_holds_are_unallocated() -> None:
     assert parts.unattributed_j == {"unallocated": pytest.approx(40.0)}
 
 
+def test_instances_pay_for_what_they_did_and_the_rest_is_unallocated() -> None:
+    """70 J idle by slices; of 230 J A's slices did a half, B's a tenth.
+
+    The others were busy as well, in whoever's hands: that is not A's or B's.
+    """
+    held = {A: Hold(2 / 7, 0.2), B: Hold(1 / 7, 0.04)}
+    holds = HoldWindow(1.0, 1.0, held, activity_s=0.4)
+
+    parts = attribute_gpu(Joules(300.0), Joules(70.0), holds)
+
+    assert parts.shares_j == {
+        A: pytest.approx(20 + 115.0),
+        B: pytest.approx(10 + 23.0),
+    }
+    assert parts.unattributed_j == {"unallocated": pytest.approx(40 + 92.0)}
+
+
+def test_a_sharer_that_did_nothing_pays_for_its_share_of_idle_alone() -> None:
+    """Its process is there and waits."""
+    holds = HoldWindow(1.0, 1.0, {A: Hold(0.5, 0.0), B: Hold(0.5, 0.9)})
+
+    parts = attribute_gpu(Joules(300.0), Joules(60.0), holds)
+
+    assert parts.shares_j == {A: pytest.approx(30.0), B: pytest.approx(270.0)}
+
+
+def test_what_all_did_does_not_matter_where_nobody_knows_what_each_did() -> None:
+    """Slices decide, and slices that nobody holds are not known to be busy."""
+    held = {A: Hold(2 / 7, None), B: Hold(1 / 7, 0.1)}
+    holds = HoldWindow(1.0, 1.0, held, activity_s=0.9)
+
+    parts = attribute_gpu(Joules(300.0), Joules(70.0), holds)
+
+    assert sum(parts.shares_j.values()) == pytest.approx(30 + 230)
+
+
 def test_more_shares_than_one_gpu_pay_for_one_gpu() -> None:
     """Time-slicing may hand out 4 quarters and then some more."""
     holds = HoldWindow(1.0, 1.0, {A: Hold(1.0, None), B: Hold(1.0, None)})

@@ -73,12 +73,14 @@ def test_cpu_and_dram_parts_add_up_to_what_was_measured(
     jobs=st.dictionaries(
         WORKLOADS, st.tuples(QUANTITY, st.none() | QUANTITY), max_size=8
     ),
+    busy_s=QUANTITY,
 )
 def test_parts_of_a_gpu_add_up_to_the_gpu(
     energy_j: float,
     idle_part: float,
     times: tuple[float, float],
     jobs: dict[WorkloadId, tuple[float, float | None]],
+    busy_s: float,
 ) -> None:
     """Repeating a GPU's power on each instance counts it up to seven times."""
     elapsed_s, held_part = times
@@ -86,12 +88,44 @@ def test_parts_of_a_gpu_add_up_to_the_gpu(
         elapsed_s,
         elapsed_s * held_part,
         {w: Hold(*one) for w, one in jobs.items()},
+        busy_s,
     )
 
     parts = attribute_gpu(Joules(energy_j), Joules(energy_j * idle_part), holds)
 
     assert total_j(parts) == pytest.approx(energy_j, rel=1e-9)
     assert min([*parts.shares_j.values(), *parts.unattributed_j.values()]) >= 0
+
+
+@given(
+    energy_j=st.floats(1, 1e6),
+    idle_part=st.floats(0, 0.9),
+    jobs=st.dictionaries(
+        WORKLOADS,
+        st.tuples(st.floats(0.01, 0.125), st.floats(0.01, 0.125)),
+        min_size=1,
+    ),
+    busy=st.floats(0, 1),
+)
+def test_dynamic_energy_goes_by_activity_and_idle_energy_by_share(
+    energy_j: float,
+    idle_part: float,
+    jobs: dict[WorkloadId, tuple[float, float]],
+    busy: float,
+) -> None:
+    """Whoever does twice as much pays twice as much, whatever the others hold."""
+    idle_j = energy_j * idle_part
+    holds = HoldWindow(1.0, 1.0, {w: Hold(*one) for w, one in jobs.items()}, busy)
+
+    parts = attribute_gpu(Joules(energy_j), Joules(idle_j), holds)
+
+    each_j = {
+        (parts.shares_j[w] - idle_j * share) / activity
+        for w, (share, activity) in jobs.items()
+    }
+    done = max(busy, fsum(activity for _, activity in jobs.values()))
+    for one_j in each_j:
+        assert one_j == pytest.approx((energy_j - idle_j) / done, rel=1e-6)
 
 
 @given(

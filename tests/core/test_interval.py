@@ -239,6 +239,35 @@ def test_holds_of_a_gpu_are_an_integral_as_well() -> None:
     assert step.holds == {"GPU-0": HoldWindow(2.0, 2.0, holds)}
 
 
+def test_activity_is_of_one_tick_alone() -> None:
+    """A scheduler that is silent is held to have what it had, not to do what it did."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs())
+    shares = (
+        usage("a", 0.0, gpus=(hold(share=0.5, activity=0.5),)),
+        usage("b", 0.0, gpus=(hold(share=0.5, activity=0.1),)),
+    )
+    told = tick(tracker, 1.0, jobs(*shares))
+
+    silent = tick(tracker, 2.0)
+    gone = tick(tracker, 3.0, jobs(shares[1]))
+
+    assert told.holds["GPU-0"].division == "activity"
+    assert silent.holds["GPU-0"].holds == {A: Hold(0.5, None), B: Hold(0.5, None)}
+    assert gone.holds["GPU-0"].holds == {A: Hold(0.5, None), B: Hold(0.5, 0.1)}
+
+
+def test_the_activity_of_a_whole_gpu_is_kept_beside_its_holders() -> None:
+    """What is done on instances that nobody holds is theirs not."""
+    tracker = UsageTracker()
+    tick(tracker, 0.0, jobs())
+    told = jobs(usage("a", 0.0, gpus=(hold(share=0.5, activity=0.1),)))
+
+    step = tick(tracker, 2.0, told._replace(gpu_activity={"GPU-0": 0.4, "GPU-9": 1.0}))
+
+    assert step.holds == {"GPU-0": HoldWindow(2.0, 2.0, {A: Hold(1.0, 0.2)}, 0.8)}
+
+
 def test_a_job_may_hold_several_instances_of_one_gpu() -> None:
     """MIG: two of seven slices and one more; both count."""
     tracker = UsageTracker()

@@ -54,9 +54,11 @@ def test_a_hold_that_is_known_late_is_as_old_as_its_job() -> None:
     tick(tracker, 1.0, jobs())
     tick(tracker, 9.0, jobs(usage("a", 0.0, start_s=7.0)))
 
-    step = tick(tracker, 10.0, jobs(usage("a", 0.0, gpus=(hold(),), start_s=7.0)))
+    busy = (hold(activity=0.5),)
+    step = tick(tracker, 10.0, jobs(usage("a", 0.0, gpus=busy, start_s=7.0)))
 
-    assert step.holds == {"GPU-0": HoldWindow(1.0, 1.0, {A: Hold(1.0, None)})}
+    assert step.holds == {"GPU-0": HoldWindow(1.0, 1.0, {A: Hold(1.0, 0.5)})}
+    # What it did before it was known, nobody knows.
     before = step.held_before("GPU-0", [A], 8.0)
     assert before.holds == {A: Hold(2.0, None)}
     assert before.held_s == pytest.approx(2.0)

@@ -1,5 +1,6 @@
 import pytest
 
+from exporter.core.model import WorkloadId
 from exporter.core.windows import (
     FORGOTTEN,
     Hold,
@@ -74,8 +75,8 @@ def test_jobs_that_were_forgotten_keep_their_part_of_a_window() -> None:
 
 def test_holds_add_up_by_job() -> None:
     """A held it all the time, B came later."""
-    first = HoldWindow(1.0, 1.0, {A: Hold(0.5, 0.1)})
-    later = HoldWindow(2.0, 2.0, {A: Hold(1.0, 0.2), B: Hold(1.0, None)})
+    first = HoldWindow(1.0, 1.0, {A: Hold(0.5, 0.1)}, 0.3)
+    later = HoldWindow(2.0, 2.0, {A: Hold(1.0, 0.2), B: Hold(1.0, None)}, 0.2)
 
     both = first.then(later)
 
@@ -83,6 +84,7 @@ def test_holds_add_up_by_job() -> None:
     assert both.holds[A].share_s == pytest.approx(1.5)
     assert both.holds[A].activity_s == pytest.approx(0.3)
     assert both.holds[B] == Hold(1.0, None)
+    assert both.activity_s == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("one", "other"), [(None, 0.5), (0.5, None)])
@@ -95,6 +97,22 @@ def test_activity_that_is_unknown_once_is_unknown_for_all(
     both = first.then(HoldWindow(1.0, 1.0, {A: Hold(1.0, other)}))
 
     assert both.holds[A] == Hold(2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("holds", "division"),
+    [
+        ({}, None),
+        ({A: Hold(1.0, 0.5)}, None),
+        ({A: Hold(0.5, 0.5), B: Hold(0.5, 0.0)}, "activity"),
+        ({A: Hold(0.5, 0.5), B: Hold(0.5, None)}, "share"),
+    ],
+)
+def test_a_window_tells_by_what_it_is_divided(
+    holds: dict[WorkloadId, Hold], division: str | None
+) -> None:
+    """A figure that rests on shares alone is worth less, and says so."""
+    assert HoldWindow(1.0, 1.0, holds).division == division
 
 
 def test_holders_that_were_forgotten_keep_their_share() -> None:

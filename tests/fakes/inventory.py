@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuInfo, GpuInstance
 
 
@@ -25,6 +26,8 @@ class FakeInventory:
     infos: tuple[GpuInfo, ...] = ()
     parts: tuple[GpuInstance, ...] = ()
     pids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    activities: dict[str, GpuActivity] = field(default_factory=dict)
+    asked_about: list[str] = field(default_factory=list)
 
     def gpus(self) -> tuple[GpuInfo, ...]:
         """Return all GPUs."""
@@ -37,3 +40,8 @@ class FakeInventory:
     def processes(self) -> Mapping[str, tuple[int, ...]]:
         """Return processes that compute."""
         return self.pids
+
+    def activity(self, uuid: str) -> GpuActivity | None:
+        """Return what was done on a GPU, and remember that somebody asked."""
+        self.asked_about.append(uuid)
+        return self.activities.get(uuid)

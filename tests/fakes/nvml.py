@@ -89,6 +89,11 @@ def calls(symbol: str) -> int:
     return int(load_in_process().fakenvml_calls(symbol.encode()))
 
 
+def gpm_samples() -> int:
+    """How many samples of performance counters this process has not given back."""
+    return int(load_in_process().fakenvml_gpm_samples())
+
+
 def env_without_library(folder: Path) -> dict[str, str]:
     """Environment of a process that finds no NVML, even where there is one.
 
@@ -149,6 +154,8 @@ class FakeGpu:
     mig_mode: int = 0
     mig_pending: int = 0
     mig_capable: int = 1
+    gpm_capable: int = 1
+    sample_time_us: int = 0
 
     def counter_mj(self, time_s: float) -> float:
         """Energy counter at a moment of CLOCK_MONOTONIC, mJ."""
@@ -254,10 +261,24 @@ class FakeNvml:
         self._migs[number, position] = keys
         self.write()
 
+    def remove_mig(self, number: int, position: int) -> None:
+        """Destroy a MIG device."""
+        del self._migs[number, position]
+        self.write()
+
     def add_process(self, number: int, **keys: object) -> None:
         """Run a process; keys as in ``struct Process`` of the C sources."""
         self._processes.append((number, keys))
         self.write()
+
+    def end_processes(self, number: int) -> None:
+        """Let all processes of a GPU be gone, with their samples."""
+        self._processes = [each for each in self._processes if each[0] != number]
+        self.write()
+
+    def sample_at(self, number: int, time_s: float) -> None:
+        """Stop the clock of a GPU's samples, s; 0 lets it be the wall clock."""
+        self.set(number, sample_time_us=round(time_s * 1e6))
 
     # --- the driver --------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """Snapshots of invented nodes, and a reader that shows them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import sin
 from typing import Literal, TypeVar, cast
 
 from exporter.core.forecast import ForecastPoint
+from exporter.core.gpu_activity import Division
 from exporter.core.model import (
     Component,
     DeviceId,
@@ -272,6 +274,9 @@ def later(snapshot: Snapshot, seconds: float) -> Snapshot:
     )
 
 
+_DIVISIONS: Mapping[int, Division] = {4: "activity", 5: "share"}
+
+
 def _gpu(index: int) -> DeviceTotals:
     used = (index < 6) * (48 + index)
     return DeviceTotals(
@@ -293,6 +298,7 @@ def _gpu(index: int) -> DeviceTotals:
             temperature_c=58.0 + index,
             power_limit_w=Watts(400.0),
         ),
+        division=_DIVISIONS.get(index),
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from exporter.power.nvml import NvmlDriver
 from tests.fakes import nvml
+from tests.fakes.clock import Clock
 from tests.fakes.nvml import FakeNvml
 
 _HEADER = Path(nvml.__file__).with_name("libnvml") / "nvml_types.h"
@@ -50,19 +51,30 @@ def test_every_structure_of_the_header_is_compared() -> None:
 
 def test_every_symbol_that_the_reader_asks_for_is_exported(tmp_path: Path) -> None:
     """What the stand-in lacks would look like an old driver, not like a mistake."""
+    clock = Clock(1000.0)
     with (
         nvml.in_process(tmp_path, gpus=1) as hardware,
-        closing(NvmlDriver(tmp_path / "nvml-release")) as driver,
+        closing(NvmlDriver(tmp_path / "nvml-release", clock, gpm=True)) as driver,
     ):
         hardware.set(0, module_scope_mw=300_000)
         driver.read()
-        for gpu in driver.members():
+        (gpu,) = driver.members()
+        gpu.read()
+        gpu.activity()
+        gpu.read()
+        hardware.set(0, mig_mode=1)
+        hardware.add_mig(0, 0, uuid="MIG-a", gpu_slices=1)
+        clock.pass_s(100)
+        for _ in range(2):
+            gpu.activity()
             gpu.read()
         library = nvml.load_in_process()
 
         asked_for = set(pynvml._nvmlGetFunctionPointer_cache)
 
     assert "nvmlDeviceGetTotalEnergyConsumption" in asked_for
+    assert "nvmlDeviceGetProcessUtilization" in asked_for
+    assert "nvmlGpmMetricsGet" in asked_for
     assert {name for name in asked_for if not hasattr(library, name)} == set()
 
 
@@ -82,6 +94,8 @@ def test_an_old_driver_lacks_the_newer_symbols() -> None:
     assert "nvmlDeviceGetTemperature\n" in symbols
     assert "nvmlDeviceGetTotalEnergyConsumption" not in symbols
     assert "nvmlDeviceGetTemperatureV" not in symbols
+    assert "nvmlDeviceGetProcessUtilization" not in symbols
+    assert "Gpm" not in symbols
     assert "_v3" not in symbols
 
 
@@ -187,23 +201,89 @@ def test_mig_devices_and_processes_are_told(tmp_path: Path) -> None:
     assert (slices, users, others) == (3, [42], [])
 
 
-def test_processes_of_a_whole_gpu_have_utilization_samples(tmp_path: Path) -> None:
+def _samples(handle: object, since_us: int) -> list[tuple[int, int, int]]:
+    """Process, moment in tenths of a second, and percent, of each sample."""
+    return [
+        (each.pid, each.timeStamp // 100_000, each.smUtil)
+        for each in pynvml.nvmlDeviceGetProcessUtilization(handle, since_us)
+    ]
+
+
+def test_processes_have_a_sample_of_each_moment_at_which_they_were_active(
+    tmp_path: Path,
+) -> None:
     """The split of a time-sliced GPU rests on them."""
     with nvml.in_process(tmp_path, gpus=2) as fake:
-        fake.add_process(0, pid=1, memory=7, sm=70)
-        fake.add_process(0, pid=2, memory=8, sm=10)
+        fake.sample_at(0, 1000.0)
+        fake.add_process(0, pid=1, memory=7, sm=70, begun_us=999_800_000)
+        fake.add_process(0, pid=2, memory=8, sm=10, ended_us=999_900_000)
+        fake.add_process(0, pid=3, memory=9)
         pynvml.nvmlInit()
         busy, idle = (pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(2))
 
-        samples = pynvml.nvmlDeviceGetProcessUtilization(busy, 0)
+        kept = _samples(busy, 0)
+        recent = _samples(busy, 999_700_000)
         with pytest.raises(pynvml.NVMLError_NotFound):
-            pynvml.nvmlDeviceGetProcessUtilization(idle, 0)
+            _samples(busy, 1_000_000_000)
+        with pytest.raises(pynvml.NVMLError_NotFound):
+            _samples(idle, 0)
+        fake.sample_at(0, 1000.1)
+        new = _samples(busy, 1_000_000_000)
         users = pynvml.nvmlDeviceGetComputeRunningProcesses(busy)
         pynvml.nvmlShutdown()
 
-    assert [(each.pid, each.smUtil) for each in samples] == [(1, 70), (2, 10)]
-    assert [each.usedGpuMemory for each in users] == [7, 8]
+    # Those of ten seconds are kept.
+    assert [moment for pid, moment, _ in kept if pid == 2] == list(range(9900, 9999))
+    assert recent == [(1, 9998, 70), (2, 9998, 10), (1, 9999, 70), (1, 10000, 70)]
+    assert new == [(1, 10001, 70)]
+    assert [each.usedGpuMemory for each in users] == [7, 8, 9]
     assert {each.gpuInstanceId for each in users} == {0xFFFFFFFF}
+
+
+def test_samples_go_by_the_clock(tmp_path: Path) -> None:
+    """A daemon that is played against sees new ones each tick."""
+    with nvml.in_process(tmp_path) as fake:
+        fake.add_process(0, pid=1, memory=7, sm=70)
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        before_s = time.time()
+
+        newest_us = max(
+            s.timeStamp for s in pynvml.nvmlDeviceGetProcessUtilization(handle, 0)
+        )
+        after_s = time.time()
+        pynvml.nvmlShutdown()
+
+    assert before_s - 0.1 <= newest_us / 1e6 <= after_s
+
+
+def test_instances_have_performance_counters(tmp_path: Path) -> None:
+    """Two samples make one figure; memory is given back."""
+    with nvml.in_process(tmp_path) as fake:
+        fake.set(0, mig_mode=1)
+        fake.add_mig(0, 0, uuid="MIG-a", gpu_instance=3, gpu_slices=3, sm_util=40)
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        question = pynvml.c_nvmlGpmMetricsGet_t()
+        question.version, question.numMetrics = pynvml.NVML_GPM_METRICS_GET_VERSION, 1
+        question.metrics[0].metricId = pynvml.NVML_GPM_METRIC_SM_UTIL
+
+        supported = pynvml.nvmlGpmQueryDeviceSupport(handle).isSupportedDevice
+        samples = [pynvml.nvmlGpmSampleAlloc() for _ in range(2)]
+        for sample in samples:
+            pynvml.nvmlGpmMigSampleGet(handle, 3, sample)
+        with pytest.raises(pynvml.NVMLError_NotFound):
+            pynvml.nvmlGpmMigSampleGet(handle, 4, samples[0])
+        question.sample1, question.sample2 = samples
+        answer = pynvml.nvmlGpmMetricsGet(question).metrics[0]
+        held = nvml.gpm_samples()
+        for sample in samples:
+            pynvml.nvmlGpmSampleFree(sample)
+        pynvml.nvmlShutdown()
+
+    assert supported == 1
+    assert (answer.nvmlReturn, answer.value) == (0, 40.0)
+    assert (held, nvml.gpm_samples()) == (2, 0)
 
 
 def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path) -> None:

@@ -119,6 +119,16 @@ def test_a_checkpoint_of_before_fetches_were_counted_is_loaded() -> None:
     assert decode(older).carbon_fetches == {}
 
 
+def test_a_checkpoint_of_before_whole_gpus_were_watched_is_loaded() -> None:
+    """Its waiting holds have four fields."""
+    life = lived(silent=frozenset(range(2, 20)))
+    older = stored(life.state)
+    assert older["holds"]
+    older["holds"] = [row[:4] for row in older["holds"]]
+
+    assert decode(older).holds == life.state.holds
+
+
 def test_names_in_any_script_survive(tmp_path: Path) -> None:
     """Also what is no valid text at all, as a file name may be."""
     life = lived()

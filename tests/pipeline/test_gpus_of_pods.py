@@ -1,13 +1,17 @@
 """Joules of GPUs that pods share, from the cgroup and the kubelet to the ledger."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuInstance, WorkloadsReading
 from exporter.core.ports import WorkloadSource
 from exporter.core.snapshot import Snapshot
@@ -164,6 +168,173 @@ def test_parts_of_shared_gpus_add_up_to_what_they_drew(tmp_path: Path) -> None:
         drawn_j = 300 * fsum(_WATTS.values())
         parts_j = fsum(got.values()) + nobody["unallocated"] - free_j
         assert parts_j == pytest.approx(drawn_j, rel=1e-6)
+
+
+@dataclass
+class _Shared:
+    """A node whose first two GPUs are shared by two pods each, and what these do."""
+
+    node: PodNode
+    life: _Life
+    knows_instances: bool = True
+
+    def do(self, processes: Mapping[int, float], instances: Sequence[float]) -> None:
+        """Let a second pass in which this was done on the GPUs."""
+        parts = {pid: Ratio(part) for pid, part in processes.items()}
+        activities = self.node.inventory.activities
+        activities[_SHARED] = GpuActivity(processes=parts)
+        if self.knows_instances:
+            busy = zip(_INSTANCES, instances, strict=True)
+            told = {instance.uuid: Ratio(part) for instance, part in busy}
+            activities[_DIVIDED] = GpuActivity(instances=told)
+        self.life.tick()
+        self.node.ask_kubelet()
+
+    def totals_j(self) -> list[float]:
+        """Energy of the four pods, and what is unallocated."""
+        nobody_j = self.life.unattributed_j()["unallocated"]
+        return [*(self.life.job_j(f"pod-{n}") for n in range(1, 5)), nobody_j]
+
+    def divisions(self) -> dict[str, str | None]:
+        """By what each GPU was divided in the last second."""
+        assert self.life.snapshot is not None
+        return {one.device.name: one.division for one in self.life.snapshot.devices}
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[_Shared]:
+    """Let pods hold quarters and halves, three slices and one, for some seconds."""
+    replicas = [f"{_SHARED}::{number}" for number in range(4)]
+    with (
+        played_kubelet(
+            tmp_path / "kubelet",
+            allocatable={
+                "nvidia.com/gpu": replicas,
+                "nvidia.com/mig-3g.20gb": [_INSTANCES[0].uuid, _INSTANCES[2].uuid],
+                "nvidia.com/mig-1g.5gb": [_INSTANCES[1].uuid],
+            },
+        ) as kubelet,
+        _living(tmp_path / "node", kubelet, 4) as node,
+    ):
+        give = kubelet.give
+        give("team-a", "pod-1", "nvidia.com/gpu", replicas[0])
+        give("team-a", "pod-2", "nvidia.com/gpu", replicas[1], replicas[2])
+        give("team-a", "pod-3", "nvidia.com/mig-3g.20gb", _INSTANCES[0].uuid)
+        give("team-a", "pod-4", "nvidia.com/mig-1g.5gb", _INSTANCES[1].uuid)
+        for number in range(1, 5):
+            pod = node.pods.start_pod(number)
+            (node.procfs / str(number)).mkdir(parents=True)
+            (node.procfs / str(number) / "cgroup").write_text(f"0::/{pod.path}/c\n")
+        life = _Life(node)
+        life.run(5)
+        yield _Shared(node, life)
+
+
+def _per_second(shared: _Shared, before: list[float], seconds: int) -> list[float]:
+    return [
+        (after_j - before_j) / seconds
+        for after_j, before_j in zip(shared.totals_j(), before, strict=True)
+    ]
+
+
+def test_dynamic_energy_goes_by_what_each_pod_did(shared: _Shared) -> None:
+    """Processes on a time-sliced GPU, instances on a divided one; idle by shares."""
+    before = shared.totals_j()
+
+    for _ in range(100):
+        shared.do({1: 0.6, 2: 0.2}, (0.5, 1.0, 0.25))
+
+    one_w, two_w, three_w, four_w, nobody_w = _per_second(shared, before, 100)
+    sliced_w, divided_w = _WATTS[_SHARED] - _IDLE_W, _WATTS[_DIVIDED] - _IDLE_W
+    # Of 3.25 busy slices 1.5, 1 and 0.75, which nobody holds and somebody uses.
+    assert one_w == pytest.approx(_IDLE_W / 4 + sliced_w * 3 / 4, rel=1e-6)
+    assert two_w == pytest.approx(_IDLE_W / 2 + sliced_w / 4, rel=1e-6)
+    assert three_w == pytest.approx(_IDLE_W * 3 / 7 + divided_w * 1.5 / 3.25, rel=1e-6)
+    assert four_w == pytest.approx(_IDLE_W / 7 + divided_w * 1 / 3.25, rel=1e-6)
+    free_w = _IDLE_W * (1 / 4 + 3 / 7) + divided_w * 0.75 / 3.25 + _WATTS[_FREE]
+    assert nobody_w == pytest.approx(free_w, rel=1e-6)
+    assert shared.divisions() == {
+        _SHARED: "activity",
+        _DIVIDED: "activity",
+        _FREE: None,
+    }
+
+
+def test_without_counters_of_instances_slices_decide(shared: _Shared) -> None:
+    """As on all GPUs before Hopper."""
+    shared.knows_instances = False
+    before = shared.totals_j()
+
+    for _ in range(10):
+        shared.do({1: 0.6, 2: 0.2}, (0.5, 1.0, 0.25))
+
+    _, _, three_w, four_w, _ = _per_second(shared, before, 10)
+    divided_w = _WATTS[_DIVIDED] - _IDLE_W
+    assert three_w == pytest.approx(_IDLE_W * 3 / 7 + divided_w * 3 / 4, rel=1e-6)
+    assert four_w == pytest.approx(_IDLE_W / 7 + divided_w / 4, rel=1e-6)
+    assert shared.divisions()[_DIVIDED] == "share"
+
+
+def test_without_the_nodes_process_ids_shares_decide(shared: _Shared) -> None:
+    """A daemon in a container sees foreign ids, or none."""
+    before = shared.totals_j()
+
+    for _ in range(30):
+        shared.do({0: 0.6, 4711: 0.2}, (0.0, 0.0, 0.0))
+
+    one_w, two_w, *_ = _per_second(shared, before, 30)
+    assert two_w == pytest.approx(2 * one_w, rel=1e-6)
+    assert shared.divisions()[_SHARED] == "share"
+    assert "hostPID" in shared.node.source.doubt
+    assert dict(shared.node.source.doubts)["untraced"] == 1
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    ticks=st.lists(
+        st.tuples(
+            st.dictionaries(
+                st.sampled_from((0, 1, 2, 77)), st.floats(0, 1), max_size=4
+            ),
+            st.tuples(*[st.floats(0, 1)] * 3),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_whatever_is_told_the_parts_are_the_whole(
+    shared: _Shared,
+    ticks: list[tuple[dict[int, float], tuple[float, float, float], bool]],
+) -> None:
+    """Law of the joule: checked at every single tick."""
+    for processes, instances, knows_instances in ticks:
+        shared.knows_instances = knows_instances
+        shared.do(processes, instances)
+
+
+def test_the_last_tick_of_a_pod_goes_by_shares(shared: _Shared) -> None:
+    """It is gone before anybody could ask what it did; the other one stays alone."""
+    shared.do({1: 0.6, 2: 0.2}, (0, 0, 0))
+    shared.node.pods.end_pod(shared.node.pods.pods[uid_of(1)])
+    before = shared.totals_j()
+
+    shared.do({1: 0.6, 2: 0.2}, (0, 0, 0))
+    last_w, *_ = _per_second(shared, before, 1)
+    before = shared.totals_j()
+    for _ in range(10):
+        shared.do({2: 0.2}, (0, 0, 0))
+    ended_w, left_w, *_ = _per_second(shared, before, 10)
+
+    sliced_w = _WATTS[_SHARED] - _IDLE_W
+    assert last_w == pytest.approx(_IDLE_W / 4 + sliced_w / 3, rel=1e-6)
+    assert ended_w == 0.0
+    assert left_w == pytest.approx(_IDLE_W / 2 + sliced_w, rel=1e-6)
+    assert shared.divisions()[_SHARED] is None
 
 
 def test_pods_that_come_and_go_on_shared_gpus_lose_no_joule(tmp_path: Path) -> None:

@@ -53,21 +53,25 @@ class NvmlDriver:
         patience_s: how long to wait for all workers together, s, and how long
             they wait for the driver.
         initialise: returns what has the functions of ``pynvml``, initialised.
+        gpm: what MIG instances do may be read from performance counters.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test or a simulation puts in its place
         self,
         release_file: Path,
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
         patience_s: Seconds = PATIENCE_S,
         initialise: Callable[[], ModuleType] = initialise,
+        *,
+        gpm: bool = False,
     ) -> None:
         self._release = ReleaseFiles(release_file)
         self._initialise = initialise
         self._monotonic = monotonic
         self._unix_time = unix_time
         self._patience_s = patience_s
+        self._gpm = gpm
         self._lock = threading.Lock()
         self._backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._nvml: ModuleType | None = None
@@ -105,6 +109,10 @@ class NvmlDriver:
     def known(self) -> tuple[NvmlGpu, ...]:
         """Return all GPUs, released and missing ones too; any thread may ask."""
         return tuple(self._known.values())
+
+    def find(self, uuid: str) -> NvmlGpu | None:
+        """Return one of them, if there is; any thread may ask."""
+        return self._known.get(uuid)
 
     def read(self) -> tuple[Reading, ...]:
         """Put NVML in order if it is not; cheap if it is.
@@ -210,7 +218,9 @@ class NvmlDriver:
             self._forgets_missing = False
         for uuid, place in places.found.items():
             if uuid not in self._known:
-                self._known[uuid] = NvmlGpu(uuid, self._monotonic, self._patience_s)
+                self._known[uuid] = NvmlGpu(
+                    uuid, self._monotonic, self._patience_s, gpm=self._gpm
+                )
             self._known[uuid].attach(place)
         missing = self._known.keys() - places.found.keys()
         for uuid in missing:
@@ -309,6 +319,8 @@ class NvmlDriver:
         nvml, self._nvml = self._nvml, None
         if nvml is None:
             return
+        for gpu in self._known.values():
+            gpu.forget_samples()
         try:
             nvml.nvmlShutdown()
         except nvml.NVMLError as error:

@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.core.errors import SourceAbsentError, SourceError, SourceFaultyError
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuInfo, GpuInstance, Reading, SourceInfo
 from exporter.core.units import Seconds
 from exporter.power.nvml.gauges import Gauges
@@ -23,6 +24,9 @@ from exporter.power.nvml.library import HANDLE_LOST, Handle, code_of, say
 from exporter.power.nvml.meter import Meter
 from exporter.power.nvml.occupants import Occupants
 from exporter.power.nvml.places import Place
+
+if TYPE_CHECKING:
+    from exporter.power.nvml.samples import Samples
 
 ValueT = TypeVar("ValueT")
 
@@ -33,6 +37,12 @@ PATIENCE_S = Seconds(0.5)
 
 class NvmlGpu:
     """Reads one GPU; implements ``core.ports.PowerSource``.
+
+    Args:
+        uuid: which GPU.
+        monotonic: CLOCK_MONOTONIC, s.
+        patience_s: how long its worker waits for the driver, s.
+        gpm: what MIG instances do may be read from performance counters.
 
     Attributes:
         uuid: which GPU, for as long as this object lives.
@@ -46,6 +56,8 @@ class NvmlGpu:
         uuid: str,
         monotonic: Callable[[], float] = time.monotonic,
         patience_s: Seconds = PATIENCE_S,
+        *,
+        gpm: bool = False,
     ) -> None:
         self.uuid = uuid
         self.identity: GpuInfo | None = None
@@ -58,6 +70,10 @@ class NvmlGpu:
         self._place: Place | None = None
         self._parts: tuple[Meter, Gauges, Occupants] | None = None
         self._unsupported: set[str] = set()
+        self._gpm = gpm
+        self._samples: Samples | None = None
+        self._is_asked = False
+        self._activity: GpuActivity | None = None
         self._was_away = False
         self._info = SourceInfo(self._name, "gpu", "counter", "measured", "device")
 
@@ -77,6 +93,14 @@ class NvmlGpu:
         """Processes that compute on it; any thread may ask."""
         parts = self._parts
         return () if parts is None else parts[2].processes
+
+    def activity(self) -> GpuActivity | None:
+        """What was done on it until it was read last, and watch it till then.
+
+        Any thread may ask, each tick; see ``core.ports.GpuInventory.activity``.
+        """
+        self._is_asked = True
+        return self._activity
 
     def read(self) -> tuple[Reading, ...]:
         """Read energy, power and gauges once.
@@ -112,6 +136,13 @@ class NvmlGpu:
     def give_back(self) -> None:
         """Let the worker in again."""
         self._lock.release()
+
+    def forget_samples(self) -> None:
+        """Give back what the library keeps for it; the caller has taken it."""
+        samples, self._samples = self._samples, None
+        self._activity = None
+        if samples is not None:
+            samples.close()
 
     def attach(self, place: Place) -> None:
         """Read through this handle from now on; the caller has taken it."""
@@ -152,7 +183,25 @@ class NvmlGpu:
             raise SourceFaultyError(msg) from error
         was_away, self._was_away = self._was_away, False
         status = gauges.read(time_s)
+        if self._is_asked:
+            self._is_asked = False
+            self._activity = self._watch(place, occupants.instances)
+        elif self._samples is not None:
+            self.forget_samples()
         return Reading(meter.device, time_s, count, power_w, status, was_away)
+
+    def _watch(
+        self, place: Place, instances: tuple[GpuInstance, ...]
+    ) -> GpuActivity | None:
+        samples = self._samples
+        if samples is None:
+            # Few nodes have GPUs that several jobs share.
+            from exporter.power.nvml.samples import Samples  # noqa: PLC0415 - above
+
+            samples = self._samples = Samples(
+                place, self.uuid, self._unsupported, gpm=self._gpm
+            )
+        return samples.read(instances)
 
     def _examine(self, place: Place) -> tuple[Meter, Gauges, Occupants]:
         nvml, handle = place.nvml, place.handle

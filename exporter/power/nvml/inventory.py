@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuInfo, GpuInstance
 from exporter.power.nvml.driver import NvmlDriver
 
@@ -42,3 +43,8 @@ class NvmlInventory:
         if processes != self._processes:
             self._processes = processes
         return self._processes
+
+    def activity(self, uuid: str) -> GpuActivity | None:
+        """Return what was done on a GPU until it was read last."""
+        gpu = self._driver.find(uuid)
+        return None if gpu is None else gpu.activity()

@@ -21,12 +21,14 @@ Handle = NewType("Handle", object)
 
 
 class Code(IntEnum):
-    """The error codes that make a difference here."""
+    """The codes that make a difference here."""
 
+    SUCCESS = 0
     UNINITIALIZED = 1
     INVALID_ARGUMENT = 2
     NOT_SUPPORTED = 3
     NO_PERMISSION = 4
+    NOT_FOUND = 6
     DRIVER_NOT_LOADED = 9
     LIBRARY_NOT_FOUND = 12
     FUNCTION_NOT_FOUND = 13

@@ -6,6 +6,9 @@
 
 Neither decides whether a GPU could be read, and both are asked rarely: the first
 changes only when an operator divides a GPU anew, the second is a cross-check.
+
+Instances can be made and destroyed while others compute. An answer that fails leaves
+what is known as it is: who holds an instance holds it.
 """
 
 import logging
@@ -13,13 +16,14 @@ from types import ModuleType
 
 from exporter.core.model import GpuInstance
 from exporter.core.units import Ratio, Seconds
-from exporter.power.nvml.library import Handle, say
+from exporter.power.nvml.library import UNSUPPORTED, Code, Handle, code_of, say
 
 _log = logging.getLogger(__name__)
 
 _PROCESSES_EVERY_S = Seconds(10.0)
-_INSTANCES_EVERY_S = Seconds(60.0)
+_INSTANCES_EVERY_S = Seconds(10.0)
 _MOST_PROCESSES = 1024
+_NOT_IN_USE = frozenset({Code.NOT_FOUND, Code.INVALID_ARGUMENT})
 
 
 class Occupants:
@@ -45,7 +49,7 @@ class Occupants:
         self._processes_due_s = Seconds(0.0)
 
     def refresh(self, now_s: Seconds) -> None:
-        """Ask again what is due; what is not told is empty."""
+        """Ask again what is due."""
         if now_s >= self._instances_due_s:
             self._instances_due_s = Seconds(now_s + _INSTANCES_EVERY_S)
             instances = self._ask_instances()
@@ -71,14 +75,18 @@ class Occupants:
             slices = nvml.nvmlDeviceGetMaxMigDeviceCount(self._handle) if mode else 0
         except nvml.NVMLError as error:
             self._note(error)
-            return ()
+            return () if code_of(error) in UNSUPPORTED else self.instances
         found: list[tuple[str, int, int, int]] = []
         for position in range(slices):
             try:
                 found.append(self._ask_instance(position))
-            except nvml.NVMLError:
-                # Most positions are not in use.
-                continue
+            except nvml.NVMLError as error:
+                code = code_of(error)
+                # Most positions are not in use; one may be cleared meanwhile.
+                if code in _NOT_IN_USE:
+                    continue
+                self._note(error)
+                return () if code in UNSUPPORTED else self.instances
         return tuple(_instance(self._uuid, each, found, slices) for each in found)
 
     def _ask_instance(self, position: int) -> tuple[str, int, int, int]:

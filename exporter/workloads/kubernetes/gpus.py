@@ -14,21 +14,28 @@ that have ended are told for a while by some kubelets: only those with a cgroup 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from exporter.core.model import GpuHold, GpuInfo, GpuInstance
+from exporter.core.model import NO_ACTIVITY, GpuHold, GpuInfo, GpuInstance
 from exporter.core.ports import GpuInventory
 from exporter.core.units import Ratio
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
+from exporter.workloads.gpu_holds import may_share
 from exporter.workloads.gpu_names import GpuPart
 from exporter.workloads.kubernetes.allocations import Allocation, Allocations
 from exporter.workloads.kubernetes.device_names import DeviceNames, split_id
 from exporter.workloads.kubernetes.pod import Pod
 from exporter.workloads.kubernetes.tree import pod_in_path
 
+if TYPE_CHECKING:
+    from exporter.workloads.gpu_activity import SharedGpus
+
 _BELIEVED_S = 60.0
 _CHECK_EVERY_S = 10.0
 _MOST_PROCESSES = 512
+
+_REMEDY = "in a container it takes hostPID, see docs/kubernetes.md"
 
 NO_GPUS: frozenset[str] = frozenset()
 
@@ -44,6 +51,7 @@ class PodGpus:
 
     Attributes:
         unknown: GPUs of which nobody knows who holds them, if anybody does.
+        busy: the part of shared GPUs that was busy in this tick, where that is told.
     """
 
     def __init__(
@@ -54,6 +62,8 @@ class PodGpus:
         doubts: Doubts,
     ) -> None:
         self.unknown = NO_GPUS
+        self.busy: Mapping[str, float] = NO_ACTIVITY
+        self._shared: SharedGpus[Pod] | None = None
         self._inventory = inventory
         self._allocations = allocations
         self._procfs = procfs
@@ -84,6 +94,8 @@ class PodGpus:
             self._believed = latest
             self._settle(tuple(pods), latest)
         self._tell_troubles(latest)
+        if self._shared is not None:
+            self.busy = self._shared.tell(now_s)
         if now_s >= self._check_due_s:
             self._check_due_s = now_s + _CHECK_EVERY_S
             self._check_processes(pods, now_s)
@@ -160,11 +172,29 @@ class PodGpus:
                 whole = max(totals[base], sum(holders.values()))
                 for pod, count in holders.items():
                     share = Ratio(min(1.0, part.share * count / whole))
-                    held.setdefault(pod, []).append(GpuHold(part.device, share))
+                    held.setdefault(pod, []).append(
+                        GpuHold(part.device, share, instance=part.instance)
+                    )
         for pod in pods:
             # One that has just ended is charged for what it held till then.
             if pod.is_here:
                 pod.set_holds(tuple(held.get(pod, ())))
+        self._follow_shared(pods)
+
+    def _follow_shared(self, pods: tuple[Pod, ...]) -> None:
+        holders = {pod.uid: pod for pod in pods if pod.holds}
+        if self._shared is None:
+            if not may_share(holders.values()):
+                return
+            # Few nodes have such GPUs.
+            from exporter.workloads.gpu_activity import (  # noqa: PLC0415 - see above
+                SharedGpus,
+            )
+
+            self._shared = SharedGpus(
+                self._inventory, self._procfs, pod_in_path, self._doubts, _REMEDY
+            )
+        self._shared.follow(holders)
 
     def _count(
         self, pods: tuple[Pod, ...], allocation: Allocation

@@ -52,6 +52,7 @@ class Pod:
         self.cpu_s: Seconds | None = None
         self.facts: PodFacts | None = None
         self.holds: tuple[GpuHold, ...] = ()
+        self._shown_holds: tuple[GpuHold, ...] = ()
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
         self.refresh_due_s = now_s
@@ -140,7 +141,13 @@ class Pod:
     def set_holds(self, holds: tuple[GpuHold, ...]) -> None:
         """Set which GPUs it holds."""
         if holds != self.holds:
-            self.holds = holds
+            self.holds = self._shown_holds = holds
+            self._usage = None
+
+    def show_activity(self, holds: tuple[GpuHold, ...]) -> None:
+        """Report these holds: those it has, with what it did in this tick."""
+        if holds != self._shown_holds:
+            self._shown_holds = holds
             self._usage = None
 
     def derive(self, node: NodeSize) -> None:
@@ -190,7 +197,7 @@ class Pod:
                 self._limits.memory_bytes,
                 cpus,
                 memory,
-                self.holds,
+                self._shown_holds,
                 self.labels,
                 Seconds(self.start_unix_s),
                 None if limit_s is None else Seconds(limit_s),
@@ -213,7 +220,7 @@ class Pod:
         self.farewells += 1
         if self.farewells == 1:
             return True
-        self.holds = ()
+        self.set_holds(())
         self._reserved = (0.0, 0.0)
         self._limits.memory_bytes = None
         self._usage = None

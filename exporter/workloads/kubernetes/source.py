@@ -18,6 +18,7 @@ from pathlib import Path
 
 from exporter.core.errors import SourceAbsentError
 from exporter.core.model import (
+    NO_ACTIVITY,
     SourceInfo,
     WorkloadGroup,
     WorkloadId,
@@ -234,5 +235,11 @@ class KubernetesWorkloads:
         groups: tuple[WorkloadGroup, ...] = ()
         if group_s is not None:
             groups = (WorkloadGroup(SCHEDULER, group_s, tuple(members)),)
-        unknown = NO_GPUS if self._gpus is None else self._gpus.unknown
-        return WorkloadsReading(SCHEDULER, tuple(usages), groups, unknown_gpus=unknown)
+        gpus = self._gpus
+        return WorkloadsReading(
+            SCHEDULER,
+            tuple(usages),
+            groups,
+            unknown_gpus=NO_GPUS if gpus is None else gpus.unknown,
+            gpu_activity=NO_ACTIVITY if gpus is None else gpus.busy,
+        )

@@ -6,21 +6,27 @@ only shows what is wrong.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from exporter.core.model import GpuHold
+from exporter.core.model import NO_ACTIVITY, GpuHold
 from exporter.core.ports import GpuInventory
 from exporter.core.units import Ratio
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
+from exporter.workloads.gpu_holds import may_share
 from exporter.workloads.gpu_names import GpuPart
 from exporter.workloads.slurm.gpu_claims import Claim, GpuSettings, GpuWitnesses
 from exporter.workloads.slurm.job import Job
 from exporter.workloads.slurm.tree import job_in_path
 
+if TYPE_CHECKING:
+    from exporter.workloads.gpu_activity import SharedGpus
+
 _MOST_PROCESSES = 512
 _CHECK_EVERY_S = 10.0
+_REMEDY = "in a container it takes the node's process ids, see docs/slurm.md"
 
 
 class GpuOwners:
@@ -31,6 +37,9 @@ class GpuOwners:
         settings: how they are numbered and shared.
         procfs: where processes are looked up.
         doubts: is told what does not fit.
+
+    Attributes:
+        busy: the part of shared GPUs that was busy in this tick, where that is told.
     """
 
     def __init__(
@@ -40,6 +49,8 @@ class GpuOwners:
         procfs: Path,
         doubts: Doubts,
     ) -> None:
+        self.busy: Mapping[str, float] = NO_ACTIVITY
+        self._shared: SharedGpus[Job] | None = None
         self._inventory = inventory
         self._shards_per_gpu = settings.shards_per_gpu
         self._procfs = procfs
@@ -80,6 +91,9 @@ class GpuOwners:
             self._is_settled = True
             held = self._settle()
             changed = [job for job in jobs if job.set_holds(held.get(job, ()))]
+            self._follow_shared(held)
+        if self._shared is not None:
+            self.busy = self._shared.tell(now_s)
         if now_s >= self._check_due_s:
             self._check_due_s = now_s + _CHECK_EVERY_S
             # Of a job that has just begun not all is known yet.
@@ -95,6 +109,23 @@ class GpuOwners:
         self._witnesses.forget(job)
         for gpu in self._witnesses.gpus:
             self._doubts.settle(f"use {job.workload.key} {gpu.uuid}")
+
+    def _follow_shared(self, holders: Collection[Job]) -> None:
+        if self._shared is None:
+            if not may_share(holders):
+                return
+            # Few nodes have such GPUs.
+            from exporter.workloads.gpu_activity import (  # noqa: PLC0415 - see above
+                SharedGpus,
+            )
+
+            self._shared = SharedGpus(
+                self._inventory, self._procfs, job_in_path, self._doubts, _REMEDY
+            )
+        # Cgroups are named by one of the two.
+        by_key = {job.sluid: job for job in holders if job.sluid}
+        by_key |= {job.job_id: job for job in holders if job.job_id}
+        self._shared.follow(by_key)
 
     def _check_processes(self, jobs: Iterable[Job]) -> None:
         """Compare what jobs hold with where their processes compute."""
@@ -129,12 +160,18 @@ class GpuOwners:
             }
             total = self._shards_per_gpu or sum(shards.values())
             for job, some in parts.items():
-                share = float(sum(part.share for part in some))
                 sharing = claims[job].sharing
+                ratio = 1.0
                 if sharing is not None:
-                    share *= sharing.ratio or (shards[job] / total if total else 1.0)
-                hold = GpuHold(device, Ratio(min(1.0, share)))
-                held.setdefault(job, []).append(hold)
+                    ratio = sharing.ratio or (shards[job] / total if total else 1.0)
+                held.setdefault(job, []).extend(
+                    GpuHold(
+                        device,
+                        Ratio(min(1.0, part.share * ratio)),
+                        instance=part.instance,
+                    )
+                    for part in some
+                )
         return {job: tuple(holds) for job, holds in held.items()}
 
     def _let_better_win(self, device: str, parts: dict[Job, list[GpuPart]]) -> None:

@@ -74,6 +74,7 @@ class Job:
         self.told = Told()
         self.slow = SlowReadings(now_s, spread)
         self.holds: tuple[GpuHold, ...] = ()
+        self._shown_holds: tuple[GpuHold, ...] = ()
         self.labels: WorkloadLabels | None = None
         self.farewells = 0
         self.end_unix_s: Seconds | None = None
@@ -145,9 +146,15 @@ class Job:
         """Set which GPUs it holds; return whether that is new."""
         if holds == self.holds:
             return False
-        self.holds = holds
+        self.holds = self._shown_holds = holds
         self._usage = None
         return True
+
+    def show_activity(self, holds: tuple[GpuHold, ...]) -> None:
+        """Report these holds: those it has, with what it did in this tick."""
+        if holds != self._shown_holds:
+            self._shown_holds = holds
+            self._usage = None
 
     def hear(self, hub: "HubJob") -> bool:
         """Take the word of the hub, if it is of this run; return whether it is new."""
@@ -231,7 +238,7 @@ class Job:
                 self.slow.memory_bytes,
                 cpus,
                 memory,
-                self.holds,
+                self._shown_holds,
                 self.labels,
                 start_s,
                 limit_s,
@@ -252,7 +259,7 @@ class Job:
             return False
         if self.farewells == 1:
             return True
-        self.holds = ()
+        self.set_holds(())
         self._reserved = (0.0, 0.0)
         self.slow.memory_bytes = None
         self._usage = None

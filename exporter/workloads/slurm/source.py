@@ -284,7 +284,13 @@ class SlurmWorkloads:
         if group_s is not None:
             cpu_s = Seconds(group_s - unnamed_s)
             groups = (WorkloadGroup(GROUP, cpu_s, tuple(members)),)
-        return WorkloadsReading(SCHEDULER, tuple(usages), groups, missed)
+        return WorkloadsReading(
+            SCHEDULER,
+            tuple(usages),
+            groups,
+            missed,
+            gpu_activity=self._owners.busy,
+        )
 
     def _settle_labels(self, job: Job, now_s: float, *, may_search: bool) -> None:
         hub_jobs = self._hub_jobs

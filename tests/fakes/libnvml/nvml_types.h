@@ -39,6 +39,8 @@ enum {
 /* Off MIG, a process carries this as both of its instance ids. */
 #define NO_INSTANCE 0xFFFFFFFFu
 
+enum { GPM_METRIC_SM_UTIL = 2, GPM_METRICS = 477 };
+
 #define MEMORY_V2 0x02000028u
 #define TEMPERATURE_V1 0x0100000Cu
 
@@ -98,6 +100,27 @@ typedef struct {
     unsigned sm, memory, encoder, decoder;
 } ProcessSample;
 
+typedef struct {
+    unsigned version, is_supported;
+} GpmSupport;
+
+typedef struct {
+    const char *short_name, *long_name, *unit;
+} MetricInfo;
+
+typedef struct {
+    unsigned id;
+    nvmlReturn_t result;
+    double value;
+    MetricInfo info;
+} GpmMetric;
+
+typedef struct {
+    unsigned version, count;
+    struct GpmSample *sample1, *sample2;
+    GpmMetric metrics[GPM_METRICS];
+} GpmMetrics;
+
 _Static_assert(sizeof(PciInfo) == 68, "nvmlPciInfo_t");
 _Static_assert(sizeof(Utilization) == 8, "nvmlUtilization_t");
 _Static_assert(sizeof(Memory) == 24, "nvmlMemory_t");
@@ -107,5 +130,9 @@ _Static_assert(sizeof(Field) == 40, "nvmlFieldValue_t");
 _Static_assert(sizeof(Attributes) == 40, "nvmlDeviceAttributes_t");
 _Static_assert(sizeof(ProcessInfo) == 24, "nvmlProcessInfo_v2_t");
 _Static_assert(sizeof(ProcessSample) == 32, "nvmlProcessUtilizationSample_t");
+_Static_assert(sizeof(GpmSupport) == 8, "nvmlGpmSupport_t");
+_Static_assert(sizeof(MetricInfo) == 24, "metricInfo_t");
+_Static_assert(sizeof(GpmMetric) == 40, "nvmlGpmMetric_t");
+_Static_assert(sizeof(GpmMetrics) == 19104, "nvmlGpmMetricsGet_t");
 
 #endif

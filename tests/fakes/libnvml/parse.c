@@ -57,6 +57,8 @@ static const struct Key GPU_KEYS[] = {
     KEY(Gpu, mig_mode, UNSIGNED),
     KEY(Gpu, mig_pending, UNSIGNED),
     KEY(Gpu, mig_capable, UNSIGNED),
+    KEY(Gpu, gpm_capable, UNSIGNED),
+    KEY(Gpu, sample_time_us, UNSIGNED64),
 };
 
 static const struct Key MIG_KEYS[] = {
@@ -66,6 +68,7 @@ static const struct Key MIG_KEYS[] = {
     KEY(Mig, gpu_slices, UNSIGNED),
     KEY(Mig, compute_slices, UNSIGNED),
     KEY(Mig, multiprocessors, UNSIGNED),
+    KEY(Mig, sm_util, UNSIGNED),
     KEY(Mig, memory_mb, UNSIGNED64),
 };
 
@@ -76,6 +79,8 @@ static const struct Key PROCESS_KEYS[] = {
     KEY(Process, sm, UNSIGNED),
     KEY(Process, memory_util, UNSIGNED),
     KEY(Process, memory, UNSIGNED64),
+    KEY(Process, begun_us, UNSIGNED64),
+    KEY(Process, ended_us, UNSIGNED64),
 };
 
 static void complain(const char *about) {

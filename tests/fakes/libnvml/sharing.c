@@ -90,25 +90,44 @@ API nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, un
     *count = found;
     return leave(found > room ? INSUFFICIENT_SIZE : SUCCESS);
 }
-#endif
 
-/* Samples are always fresh: those newer than `last_seen_us` are all of them,
- * unless the caller has already seen this very moment. */
+/* --- samples of processes --------------------------------------------------
+ *
+ * A moment is a multiple of SAMPLE_EVERY_US. At each, every process that was
+ * active then has a sample; the driver keeps those of the last RING_US. */
+
+enum { SAMPLE_EVERY_US = 100000, RING_US = 10000000 };
+
+static int was_active(const struct Process *process, uint64_t moment_us) {
+    return process->sm && process->begun_us <= moment_us &&
+           (!process->ended_us || moment_us < process->ended_us);
+}
+
+/* `count` is as above; no sample that is newer than `last_seen_us` is an error. */
 API nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, ProcessSample *samples,
                                                  unsigned *count, uint64_t last_seen_us) {
     ENTER_GPU(device);
     if (at.gpu->mig_mode) return leave(NOT_SUPPORTED);
-    uint64_t now_us = (uint64_t)(seconds_of(CLOCK_REALTIME) * 1e6);
+    uint64_t now_us = at.gpu->sample_time_us;
+    if (!now_us) now_us = (uint64_t)(seconds_of(CLOCK_REALTIME) * 1e6);
+    uint64_t moment_us = now_us > RING_US ? now_us - RING_US : 0;
+    if (moment_us < last_seen_us) moment_us = last_seen_us;
     unsigned room = samples ? *count : 0, found = 0;
-    for (int i = 0; i < at.gpu->process_count && now_us > last_seen_us; i++) {
-        const struct Process *process = &at.gpu->processes[i];
-        if (!process->sm) continue;
-        if (found < room)
-            samples[found] =
-                (ProcessSample){process->pid, now_us, process->sm, process->memory_util, 0, 0};
-        found++;
+    for (moment_us -= moment_us % SAMPLE_EVERY_US; moment_us <= now_us;
+         moment_us += SAMPLE_EVERY_US) {
+        for (int i = 0; moment_us > last_seen_us && i < at.gpu->process_count; i++) {
+            const struct Process *process = &at.gpu->processes[i];
+            if (!was_active(process, moment_us)) continue;
+            if (found < room)
+                samples[found] = (ProcessSample){process->pid,         moment_us, process->sm,
+                                                 process->memory_util, 0,         0};
+            found++;
+        }
     }
+    /* As many as there is room for: the caller asked a moment ago. */
+    if (room && found > room) found = room;
     *count = found;
     if (!found) return leave(NOT_FOUND);
     return leave(found > room ? INSUFFICIENT_SIZE : SUCCESS);
 }
+#endif

@@ -16,18 +16,21 @@ struct Mig {
     int exists;
     char uuid[96];
     unsigned gpu_instance, compute_instance;
-    unsigned gpu_slices, compute_slices, multiprocessors;
+    unsigned gpu_slices, compute_slices, multiprocessors, sm_util;
     uint64_t memory_mb;
 };
 
+/* A process that was active from begun_us to ended_us (0: it still is), on the
+ * clock of the samples. */
 struct Process {
     unsigned pid, gpu_instance, compute_instance, sm, memory_util;
-    uint64_t memory;
+    uint64_t memory, begun_us, ended_us;
 };
 
 /* The energy counter reads energy_mj + rate_mw * (now - energy_t0), and before
  * energy_t0 falls away from energy_mj by rate_before_mw: a writer who announces
  * a change of power a moment ahead of it keeps the counter continuous.
+ * sample_time_us stops the clock of the samples there; 0: it is the wall clock.
  * `plugged` counts how often the GPU was put in; another number means another
  * GPU to a driver that was initialised before. */
 struct Gpu {
@@ -41,7 +44,8 @@ struct Gpu {
     unsigned utilization, memory_utilization;
     int temperature;
     uint64_t memory_total, memory_used;
-    unsigned mig_mode, mig_pending, mig_capable;
+    uint64_t sample_time_us;
+    unsigned mig_mode, mig_pending, mig_capable, gpm_capable;
     struct Mig migs[MAX_MIGS];
     struct Process processes[MAX_PROCESSES];
     int process_count;

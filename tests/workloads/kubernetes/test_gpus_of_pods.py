@@ -149,8 +149,9 @@ def test_an_instance_is_its_slices_of_its_gpu(
 
     reading = _read(node)
 
-    assert _holds(reading, 1) == (GpuHold(_B, Ratio(3 / 7)),)
-    assert _holds(reading, 2) == (GpuHold(_B, Ratio(1 / 7)),)
+    first, second = (instance.uuid for instance in _MIGS[:2])
+    assert _holds(reading, 1) == (GpuHold(_B, Ratio(3 / 7), instance=first),)
+    assert _holds(reading, 2) == (GpuHold(_B, Ratio(1 / 7), instance=second),)
 
 
 def test_a_pod_that_ended_is_not_believed_to_hold_anything(
@@ -218,7 +219,8 @@ def test_instances_that_are_made_later_are_found(
     after = node.tick()
 
     assert _holds(before, 1) == ()
-    assert _holds(after, 1) == (GpuHold(_B, Ratio(3 / 7)),)
+    held = GpuHold(_B, Ratio(3 / 7), instance=_MIGS[0].uuid)
+    assert _holds(after, 1) == (held,)
 
 
 # --- claims ---------------------------------------------------------------------------

@@ -31,7 +31,10 @@ def _divided() -> FakeInventory:
 
 
 def _holds(reading: WorkloadsReading, job_id: int) -> dict[str, float]:
-    return {hold.device: hold.share for hold in usage_of(reading, job_id).gpus}
+    held: dict[str, float] = {}
+    for hold in usage_of(reading, job_id).gpus:
+        held[hold.device] = held.get(hold.device, 0.0) + hold.share
+    return held
 
 
 def _whole(*indexes: int) -> dict[str, float]:
