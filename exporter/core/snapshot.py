@@ -15,6 +15,7 @@ from exporter.core.model import (
     Component,
     DeviceId,
     FetchCount,
+    GpuHold,
     GpuStatus,
     GpuUse,
     IdleMethod,
@@ -89,6 +90,7 @@ class JobTotals(NamedTuple):
         gpu_use: how it used the GPUs it held; ``None`` if it never held any.
         market_g: grams by the operator's contracts; ``None`` if not counted.
         embodied_g: its part of what making the node emitted; likewise.
+        gpu_holds: which GPUs it holds; empty once it ended.
     """
 
     workload: WorkloadId
@@ -112,6 +114,7 @@ class JobTotals(NamedTuple):
     gpu_use: GpuUse | None = None
     market_g: Grams | None = None
     embodied_g: Grams | None = None
+    gpu_holds: tuple[GpuHold, ...] = ()
 
 
 class TenantTotals(NamedTuple):

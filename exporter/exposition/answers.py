@@ -11,6 +11,7 @@ from exporter.exposition.api_models import (
     ErrorCount,
     ForecastPointAnswer,
     GpuAnswer,
+    GpuHoldAnswer,
     HistoryAnswer,
     IntensityAnswer,
     JobAnswer,
@@ -32,6 +33,7 @@ def node_answer(
     node: str,
     version: str,
     interval_s: float,
+    uptime_s: float,
 ) -> NodeAnswer:
     """Describe the node after one tick.
 
@@ -41,6 +43,7 @@ def node_answer(
         node: name of the node.
         version: version of the daemon.
         interval_s: sampling interval aimed at, s.
+        uptime_s: how long the daemon has run, s, >= 0.
     """
     components = _components(snapshot)
     return NodeAnswer(
@@ -79,6 +82,7 @@ def node_answer(
             for totals in snapshot.unattributed
         ),
         sources=tuple(_source(status) for status in snapshot.sources),
+        uptime_s=uptime_s,
         missed_ticks=snapshot.missed_ticks,
         sample_duration_s=snapshot.sample_duration_s,
         tick_duration_s=snapshot.tick_duration_s,
@@ -125,6 +129,10 @@ def job_answer(job: JobTotals) -> JobAnswer:
         emissions_g=job.emissions_g,
         cpu_s=job.cpu_s,
         gpus=job.gpus,
+        gpus_held=tuple(
+            GpuHoldAnswer(device=hold.device, share=hold.share)
+            for hold in job.gpu_holds
+        ),
         gpu_utilization_ratio=job.gpu_utilization,
         memory_bytes=job.memory_bytes,
         created_unix_s=job.created_unix_s,
@@ -163,6 +171,7 @@ def record_answer(record: JobRecord) -> JobAnswer:
         emissions_g=record.emissions_g,
         cpu_s=record.cpu_s,
         gpus=None,
+        gpus_held=(),
         gpu_utilization_ratio=None,
         memory_bytes=None,
         created_unix_s=record.created_unix_s,

@@ -1,5 +1,6 @@
 """The JSON API of a node: read-only, the last tick and the past."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, status
@@ -18,6 +19,7 @@ def api_router(
     node: str,
     version: str,
     interval_s: float,
+    clock: Callable[[], float],
 ) -> APIRouter:
     """Build the routes below ``/api/v1``.
 
@@ -27,7 +29,9 @@ def api_router(
         node: name of the node.
         version: version of the daemon.
         interval_s: sampling interval aimed at, s.
+        clock: a monotonic clock, s; the daemon starts now.
     """
+    started_s = clock()
     router = APIRouter(
         prefix="/api/v1",
         responses={
@@ -70,6 +74,7 @@ def api_router(
             node=node,
             version=version,
             interval_s=interval_s,
+            uptime_s=clock() - started_s,
         )
 
     add_job_routes(router, latest, archive)

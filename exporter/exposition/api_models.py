@@ -136,10 +136,18 @@ class NodeAnswer(_Answer):
     devices: tuple[DeviceAnswer, ...]
     unattributed: tuple[UnattributedAnswer, ...]
     sources: tuple[SourceAnswer, ...]
+    uptime_s: Annotated[float, Field(description="since the daemon started, s")]
     missed_ticks: int
     sample_duration_s: float
     tick_duration_s: float
     history: tuple[HistoryAnswer, ...]
+
+
+class GpuHoldAnswer(_Answer):
+    """A GPU that a job holds, or its part of one."""
+
+    device: Annotated[str, Field(description="as among the devices of the node")]
+    share: Annotated[float, Field(description="the part that was reserved, 0..1")]
 
 
 class JobAnswer(_Answer):
@@ -163,6 +171,10 @@ class JobAnswer(_Answer):
     emissions_g: float
     cpu_s: float
     gpus: float | None
+    gpus_held: Annotated[
+        tuple[GpuHoldAnswer, ...],
+        Field(description="which ones; empty once it ended, and of the archive"),
+    ]
     gpu_utilization_ratio: float | None
     memory_bytes: int | None
     created_unix_s: float

@@ -93,6 +93,7 @@ def create_app(  # noqa: PLR0913 - settings of one surface, all by name
             node=platform.node() if node is None else node,
             version=version,
             interval_s=interval_s,
+            clock=clock,
         )
     )
     app.router.routes.extend(page_routes(*_PAGE))

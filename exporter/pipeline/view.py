@@ -254,6 +254,7 @@ def _job_totals(
         fallback_g=Grams(job.fallback_g),
         peak_power_w=None if job.peak_power_w is None else Watts(job.peak_power_w),
         gpu_use=job.gpu_use,
+        gpu_holds=running.gpus if running is not None else (),
     )
 
 

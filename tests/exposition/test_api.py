@@ -97,6 +97,29 @@ def test_gpus_tell_what_they_are_and_how_they_do() -> None:
     assert gpus[3]["component"] == "gpu"
 
 
+def test_a_job_tells_which_gpus_it_holds() -> None:
+    """Whoever sees a busy GPU asks whose it is; a part of one is no whole one."""
+    devices = [device["device"] for device in ask("/api/v1/node")["devices"]]
+    jobs = {job["job_id"]: job for job in ask("/api/v1/jobs")["jobs"]}
+
+    held = jobs["4243"]["gpus_held"]
+    assert [hold["share"] for hold in held] == [1.0, 1.0]
+    assert {hold["device"] for hold in held} <= set(devices)
+    assert [hold["share"] for hold in jobs["finetune-llama-7"]["gpus_held"]] == [0.5]
+    assert jobs["4199"]["gpus_held"] == []
+
+
+def test_the_node_tells_how_long_its_daemon_runs() -> None:
+    """A daemon that restarts again and again is found by it."""
+    now_s = 100.0
+    reader = FakeReader(rich_snapshot())
+    app = create_app(reader, version="1.2.3", node="node17", clock=lambda: now_s)
+
+    now_s += 90.0
+
+    assert Asker(app).get("/api/v1/node").json()["uptime_s"] == 90.0
+
+
 def test_a_failed_source_says_what_helps() -> None:
     """The message is for a person who has to act."""
     sources = {source["source"]: source for source in ask("/api/v1/node")["sources"]}

@@ -11,6 +11,7 @@ from exporter.core.model import (
     Component,
     DeviceId,
     FetchCount,
+    GpuHold,
     GpuInfo,
     GpuStatus,
     Intensity,
@@ -135,11 +136,19 @@ def rich_snapshot() -> Snapshot:
         ComponentTotals("platform", Joules(9_876_543.0), Watts(148.0)),
     )
     jobs = (
-        _slurm_job("4242", "ada", "climate", gpus=4, watts=1310.0, hours=5.2),
-        _slurm_job("4243", "grace", "protein-folding", gpus=2, watts=612.0, hours=1.4),
+        changed(
+            _slurm_job("4242", "ada", "climate", gpus=4, watts=1310.0, hours=5.2),
+            gpu_holds=tuple(GpuHold(gpu.device.name) for gpu in gpus[:4]),
+        ),
+        changed(
+            _slurm_job(
+                "4243", "grace", "protein-folding", gpus=2, watts=612.0, hours=1.4
+            ),
+            gpu_holds=tuple(GpuHold(gpu.device.name) for gpu in gpus[4:6]),
+        ),
         _slurm_job("4250", "alan", "climate", gpus=0, watts=88.5, hours=0.3),
         _ended_job(),
-        _pod(),
+        changed(_pod(), gpu_holds=(GpuHold(gpus[6].device.name, share=Ratio(0.5)),)),
     )
     return changed(
         bare_snapshot(),

@@ -72,6 +72,7 @@ def test_an_ended_job_shows_its_total_and_its_end_until_it_is_old() -> None:
     assert job(ended).end_unix_s == ended.unix_s
     assert not job_w(ended)
     assert job(ended).gpus is None
+    assert job(ended).gpu_holds == ()
     assert job(ended).memory_bytes is None
     assert job(later) == job(ended)
     assert not gone.jobs
@@ -123,6 +124,7 @@ def test_a_job_shows_what_it_holds() -> None:
     )
 
     assert job(snapshot).gpus == pytest.approx(2.5)
+    assert job(snapshot).gpu_holds == held
     assert job(snapshot).gpu_utilization == pytest.approx(0.4)
     assert job(snapshot).memory_bytes == 77
     assert job(snapshot).start_unix_s == 55.0
