@@ -26,7 +26,7 @@ _READ_WITH = {"dram": "cpu", "platform": "node"}
 _MOST_POINTS = 600
 
 
-def node_answer(
+def node_answer(  # noqa: PLR0913 - parts of one answer, all by name
     snapshot: Snapshot,
     history: Sequence[HistoryPoint],
     *,

@@ -12,7 +12,7 @@ from exporter.exposition.api_jobs import add_job_routes
 from exporter.exposition.api_models import IntensityAnswer, NodeAnswer
 
 
-def api_router(
+def api_router(  # noqa: PLR0913 - settings of one surface, all by name
     reader: SnapshotReader,
     archive: JobArchive | None,
     *,

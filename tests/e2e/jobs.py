@@ -38,6 +38,7 @@ class Job:
         end_s: CLOCK_MONOTONIC when it ends; ``None``: not yet.
         cpus: how many CPUs it keeps busy, and has reserved.
         gpus: names of the GPUs it holds.
+        name: what its user calls it; empty: after its number.
     """
 
     job_id: str
@@ -47,6 +48,7 @@ class Job:
     end_s: float | None = None
     cpus: float = 2.0
     gpus: tuple[str, ...] = ()
+    name: str = ""
 
     def cpu_s(self, now_s: float) -> float:
         """CPU time it has used at a moment of CLOCK_MONOTONIC, s."""
@@ -114,7 +116,7 @@ def _usage(job: Job, now_s: float) -> WorkloadUsage:
             user=job.user,
             account=job.account,
             partition="main",
-            info={"name": f"train-{job.job_id}"},
+            info={"name": job.name or f"train-{job.job_id}"},
         ),
         start_unix_s=Seconds(time.time() - (now_s - job.begin_s)),
         time_limit_s=Seconds(3600.0),

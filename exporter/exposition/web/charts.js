@@ -147,7 +147,7 @@ function highest({ slots, times, series, lines }) {
 function scales(svg, shown) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const text = 0.8125 * rem;
-  const top = niceCeiling(Math.max(highest(shown), shown.least ?? 1));
+  const top = niceCeiling(Math.max(highest(shown) * 1.03, shown.least ?? 1));
   const axis = [0, 0.5, 1].map((share) => [top * share, shown.axis(top * share)]);
   const left = Math.max(...axis.map(([, words]) => words.length)) * text * 0.58 + text * 0.7;
   const right = svg.clientWidth - text * 0.3;

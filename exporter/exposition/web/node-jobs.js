@@ -2,15 +2,15 @@
 
 import { $, setAside } from "./page.js";
 import { makeTable } from "./table.js";
-import { UNKNOWN, count, duration, energy, grams, percent, plain, watts } from "./words.js";
+import { UNKNOWN, count, duration, energy, grams, notMeasured, percent, plain, watts } from "./words.js";
 
 let nowUnixS = 0;
-let modelled = new Set();
+let tags = {};
 
 const since = (job) => job.start_unix_s ?? job.created_unix_s;
 const ranS = (job) => (job.running ? nowUnixS : job.end_unix_s) - since(job);
-const tagOf = (job) => (Object.keys(job.components_w).some((part) => modelled.has(part)) ? "estimated" : "");
-const expected = (value, words) => (value === null ? "" : `of ${words(value)} expected`);
+const tagOf = (job) => Object.keys(job.components_w).map((part) => tags[part]).find(Boolean) ?? "";
+const expected = (value, words) => (value === null ? "" : `of ${words(value)}`);
 
 const COLUMNS = [
   {
@@ -61,18 +61,20 @@ const table = makeTable("jobs", COLUMNS, {
 
 function noJobs(node) {
   const schedulers = node.sources.filter((source) => source.component === "workloads");
-  if (!schedulers.length) {
-    return "No jobs: no scheduler is read on this node, so all energy is unattributed. jouled finds Slurm's and Kubernetes' jobs by itself where they run; jouled check tells what it looked for.";
-  }
-  const down = schedulers.find((source) => !source.up);
+  const down = schedulers.find((source) => !source.up && source.reason !== "absent");
   if (down) return `Jobs are not known (${down.source}): ${down.message || down.reason}`;
-  return "No jobs are running on this node.";
+  if (schedulers.some((source) => source.up)) return "No jobs are running on this node.";
+  const looked = schedulers.map((source) => source.message).filter(Boolean);
+  return ["No jobs: no scheduler is read on this node, so all energy is unattributed.", looked.length
+    ? `This was looked for: ${looked.join("; ")}.`
+    : "Set slurm.enabled or kubernetes.enabled to have jobs told apart."].join(" ");
 }
 
 export function drawJobs(answer, node) {
   nowUnixS = answer.unix_s;
-  modelled = new Set(node.components.filter((part) => part.quality === "estimated").map((part) => part.component));
+  tags = Object.fromEntries(node.components.map((part) => [part.component, notMeasured(part.quality)]));
   table.show(answer.jobs, noJobs(node));
+  $("jobs-note").hidden = answer.jobs.every((job) => job.projected_energy_j === null);
   const running = answer.jobs.filter((job) => job.running).length;
   const ended = answer.jobs.length - running;
   const parts = [];

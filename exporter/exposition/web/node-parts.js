@@ -1,7 +1,7 @@
 // What the node is made of, where its energy went, and who reads it.
 
 import { $, add, fillBars, fillSources, fillStack, keyed, setAside, setFacts, setFigure, setMeter, setText, showNotice } from "./page.js";
-import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, notMeasured, percent, plain, wattParts, watts } from "./words.js";
+import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, notMeasured, percent, plain, watts } from "./words.js";
 
 const NOT_A_FAULT = new Set(["", "absent"]);
 
@@ -16,7 +16,7 @@ function noGpus(node) {
 
 function memory({ memory_used_bytes: used, memory_total_bytes: total }) {
   if (used === null) return UNKNOWN;
-  return total === null ? bytes(used) : `${plain.format(used / 2 ** 30)} / ${bytes(total)}`;
+  return total === null ? bytes(used) : `${plain.format(used / 2 ** 30)}/${bytes(total)}`;
 }
 
 /** Who holds each GPU, by its name. */
@@ -36,9 +36,7 @@ function makeTile() {
   tile.className = "tile";
   const row = add(tile, "div", "row");
   add(row, "h3");
-  const figure = add(row, "p", "figure");
-  add(figure, "span");
-  add(figure, "span", "unit");
+  add(row, "p", "value");
   add(tile, "div", "meter");
   add(tile, "dl");
   add(tile, "p", "more");
@@ -53,14 +51,14 @@ export function drawGpus(node, jobs) {
   keyed($("gpus"), gpus, (device) => device.device, makeTile, (tile, { device, power_w, energy_j, gpu }) => {
     const [row, meter, list, more] = tile.children;
     setText(row.children[0], `GPU ${gpu.index}`);
-    setFigure(row.children[1], wattParts(power_w));
+    setText(row.children[1], watts(power_w));
     setMeter(meter, gpu.power_limit_w === null ? null : power_w / gpu.power_limit_w);
     meter.hidden = gpu.power_limit_w === null;
     setFacts(list, [
       ["Limit", watts(gpu.power_limit_w)],
       ["Used", percent(gpu.utilization_ratio)],
-      ["Temp.", celsius(gpu.temperature_celsius)],
       ["Memory", memory(gpu)],
+      ["Temperature", celsius(gpu.temperature_celsius)],
       ["Energy", energy(energy_j)],
     ]);
     const words = held.get(device);
@@ -73,8 +71,7 @@ export function drawGpus(node, jobs) {
 }
 
 export function drawDevices(node) {
-  const modelled = new Set(
-    node.components.filter((part) => part.quality === "estimated").map((part) => part.component));
+  const tags = Object.fromEntries(node.components.map((part) => [part.component, notMeasured(part.quality)]));
   const others = node.devices.filter((device) => device.gpu === null);
   const most = Math.max(...others.map((device) => device.power_w ?? 0), 1);
   fillBars($("devices"), others.map((device) => ({
@@ -85,7 +82,7 @@ export function drawDevices(node) {
     value: watts(device.power_w),
     ratio: (device.power_w ?? 0) / most,
     more: `${energy(device.energy_j)} since boot`,
-    tag: modelled.has(device.component) ? "estimated" : "",
+    tag: tags[device.component] ?? "",
   })));
   showNotice("devices-empty", others.length ? "" : "No other device can be read.");
 }
@@ -107,10 +104,10 @@ export function drawSplit(node) {
     split[reason] += energy_j;
     unattributed += energy_j;
   }
-  // What is left: rounding can take it a hair below zero.
   split.jobs = Math.max(0, (node.energy_j ?? 0) - unattributed);
   const total = Object.values(split).reduce((sum, part) => sum + part, 0);
-  const parts = Object.entries(split).filter(([, part]) => part > 0 && total > 0).map(([reason, part]) => ({
+  // What rounding leaves over is nobody's energy.
+  const parts = Object.entries(split).filter(([, part]) => part > 1e-9 * total).map(([reason, part]) => ({
     key: reason, part: reason, name: REASONS[reason][0], share: part / total,
     value: `${percent(part / total)} · ${energy(part)}`, more: REASONS[reason][1],
   }));
@@ -131,26 +128,39 @@ export function drawSplit(node) {
 
 // --- who reads it --------------------------------------------------------------------
 
+const isFault = (source) => !source.up && !NOT_A_FAULT.has(source.reason);
+const isAbsent = (source) => !source.up && !isFault(source);
+// "nvml/GPU-…" is one device of "nvml": only one at fault has a line of its own.
+const isMember = (source) => source.source.includes("/");
+
+function sourceItem(source, members) {
+  const more = [NAMES[source.component] ?? source.component, source.quality === "none" ? "" : `${source.quality} (${source.method})`];
+  const own = members.filter(({ source: name }) => name.startsWith(`${source.source}/`));
+  if (own.length) more.push(`${own.filter((member) => member.up).length} of ${count(own.length, "device", "devices")} up`);
+  if (source.up && source.read_duration_s) more.push(`read in ${plain.format(source.read_duration_s * 1000)} ms`);
+  for (const { reason, ticks } of source.errors) {
+    if (reason !== "absent") more.push(`${reason} ${count(ticks, "time", "times")}`);
+  }
+  return {
+    key: source.source, name: source.source, up: source.up, fault: isFault(source),
+    state: source.up ? "up" : isAbsent(source) ? "not on this machine" : source.reason,
+    tag: notMeasured(source.quality), more: more.filter(Boolean).join(" · "), message: source.up ? "" : source.message,
+  };
+}
+
 export function drawSources(node) {
-  const isFault = (source) => !source.up && !NOT_A_FAULT.has(source.reason);
-  const rank = (source) => (isFault(source) ? 0 : source.up ? 1 : 2);
-  const sources = [...node.sources].sort((a, b) => rank(a) - rank(b));
-  fillSources($("sources"), sources.map((source) => {
-    const more = [NAMES[source.component] ?? source.component, source.quality === "none" ? "" : `${source.quality} (${source.method})`];
-    if (source.up && source.read_duration_s) more.push(`read in ${plain.format(source.read_duration_s * 1000)} ms`);
-    for (const { reason, ticks } of source.errors) {
-      if (reason !== "absent") more.push(`${reason} ${count(ticks, "time", "times")}`);
-    }
-    const state = source.reason === "absent" ? "not on this machine" : source.reason;
-    return {
-      key: source.source, name: source.source, up: source.up, fault: isFault(source),
-      state: source.up ? "up" : state || "down", tag: notMeasured(source.quality),
-      more: more.filter(Boolean).join(" · "), message: source.up ? "" : source.message,
-    };
-  }));
-  const up = sources.filter((source) => source.up).length;
-  setAside($("sources-title"), sources.length ? `${up} of ${sources.length} up` : "");
-  showNotice("sources-empty", sources.length ? "" : "Nothing is read on this machine.");
+  const members = node.sources.filter(isMember);
+  const faults = node.sources.filter(isFault);
+  const up = node.sources.filter((source) => source.up && !isMember(source));
+  const absent = node.sources.filter(isAbsent);
+  fillSources($("sources"), [...faults, ...up].map((source) => sourceItem(source, members)));
+  fillSources($("absent"), absent.map((source) => sourceItem(source, members)));
+  $("absent-part").hidden = absent.length === 0;
+  setText($("absent-which"), `Not on this machine: ${absent.map((source) => source.source).join(", ")}`);
+  $("faults").hidden = faults.length === 0;
+  setText($("faults-which"), `${count(faults.length, "source", "sources")} at fault: ${faults.map((source) => source.source).join(", ")}`);
+  setAside($("sources-title"), node.sources.length ? `${up.length} up${faults.length ? `, ${faults.length} at fault` : ""}` : "");
+  showNotice("sources-empty", node.sources.length ? "" : "Nothing is read on this machine.");
 }
 
 export function drawAbout(node) {

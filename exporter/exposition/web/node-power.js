@@ -13,7 +13,7 @@ const MOST_JOBS = 5;
 
 // --- now -----------------------------------------------------------------------
 
-function whatIsEstimated(node) {
+function whatIsDoubtful(node) {
   if (node.quality === "simulated") return "a simulated machine: nothing here was measured";
   const known = node.components.filter((part) => part.power_w !== null);
   const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
@@ -22,18 +22,26 @@ function whatIsEstimated(node) {
   return `partly modelled, not measured: ${modelled.join(", ")}`;
 }
 
-export function drawPower(node) {
+/** Grams in an hour at the power of now; null if that is not known. */
+const hourlyGrams = (node, intensity) => (node.power_w === null ? null
+  : (node.power_w * 3600 / JOULES_PER_KWH) * intensity.intensity_g_per_kwh * node.pue_ratio);
+
+export function drawPower(node, intensity) {
   const pair = wattParts(node.power_w);
   setText($("power-value"), pair ? pair[0] : "–");
   setText($("power-unit"), pair ? pair[1] : "");
   const note = $("power-note");
   const down = node.sources.find((source) => !source.up && source.message);
-  const estimated = whatIsEstimated(node);
-  let text = pair ? estimated : "No power is known yet.";
+  let text = pair ? whatIsDoubtful(node) : "No power is known yet.";
   if (!pair && down) text = `No power is known: ${down.message}`;
   if (!note.firstChild) add(note, "span");
-  setText(note.firstChild, text || (node.cpu_busy_ratio === null ? "" : `CPUs ${percent(node.cpu_busy_ratio)} busy`));
-  setTag(note, pair ? (estimated ? node.quality : node.quality === "measured" ? "measured" : "") : "");
+  setText(note.firstChild, text);
+  setTag(note, pair && node.quality !== "none" ? node.quality : "");
+  const rate = hourlyGrams(node, intensity);
+  setFacts($("power-facts"), [
+    ["CO₂e", rate === null ? null : `${grams(rate)} per hour`],
+    ["CPUs busy", node.cpu_busy_ratio === null ? null : percent(node.cpu_busy_ratio)],
+  ]);
 
   const total = node.components.reduce((sum, part) => sum + (part.power_w ?? 0), 0);
   fillBars($("components"), node.components.map((part) => {
@@ -190,10 +198,8 @@ export function drawCarbon(answer, node) {
   if (answer.estimated) tags.push("estimated");
   setTag($("intensity").parentElement, tags.join(", "), tags[0]);
   setText($("intensity-note"), intensityNote(answer));
-  const rate = node.power_w === null ? null
-    : (node.power_w * 3600 / JOULES_PER_KWH) * answer.intensity_g_per_kwh * node.pue_ratio;
   setFacts($("carbon-facts"), [
-    ["CO₂e now", rate === null ? "–" : `${grams(rate)} per hour`],
+    ["Grid zone", answer.zone === "WORLD" ? "not set" : answer.zone],
     ["PUE", plain.format(node.pue_ratio)],
     ["By contracts", node.market_intensity_g_per_kwh === null ? null : `${plain.format(node.market_intensity_g_per_kwh)} g per kWh`],
   ]);

@@ -1,7 +1,7 @@
 // Draws the page of a node from the JSON API every few seconds.
 
 import { ask, follow } from "./feed.js";
-import { $, setText } from "./page.js";
+import { $, setTag, setText } from "./page.js";
 import { clock, watts } from "./words.js";
 import { drawJobs } from "./node-jobs.js";
 import { drawAbout, drawDevices, drawGpus, drawSources, drawSplit } from "./node-parts.js";
@@ -19,8 +19,9 @@ function show([node, jobs, intensity]) {
   last = node;
   setText($("node"), node.node);
   document.title = `${watts(node.power_w)} · ${node.node} · jouled`;
-  $("simulated").hidden = !node.simulated;
-  drawPower(node);
+  $("simulated").hidden = node.quality !== "simulated";
+  setTag($("node").parentElement, node.quality === "simulated" ? "simulated" : "");
+  drawPower(node, intensity);
   drawHistory(node);
   drawCarbon(intensity, node);
   drawJobs(jobs, node);

@@ -31,6 +31,8 @@ export function scaled(value, units) {
     if (Number(Math.abs(value).toPrecision(3)) >= next) [factor, unit] = [next, name];
   }
   const number = value / factor;
+  // What is left of a rounding is not worth its digits.
+  if (Math.abs(number) < 1e-3) return ["< 0.001", unit];
   if (Math.abs(number) >= 1000) return [whole.format(number), unit];
   return [(Number.isInteger(number) ? plain : aligned).format(number), unit];
 }
