@@ -132,6 +132,35 @@ def test_nothing_is_installed_that_was_not_looked_at() -> None:
     assert "://" not in DOCKERFILE.read_text()
 
 
+@pytest.mark.usefixtures("build")
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_package_is_there_for_both_architectures(
+    tmp_path: Path, machine: str
+) -> None:
+    """With a hash among those that are pinned, so that nothing has to be compiled."""
+    [base] = [rest for rest in said("ARG") if rest.startswith("BASE=")]
+    python = re.findall(r"python:3\.(\d+)", base)[0]
+    pins = REPOSITORY / "requirements" / "kubernetes.txt"
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "-qq", "--require-hashes"),
+            *("--requirement", str(pins), "--dest", str(tmp_path)),
+            *("--only-binary=:all:", "--python-version", f"3{python}"),
+            *("--implementation=cp", f"--abi=cp3{python}", "--abi=abi3", "--abi=none"),
+            # What bookworm's C library can run.
+            *("--platform", f"manylinux_2_28_{machine}"),
+            *("--platform", f"manylinux2014_{machine}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_image_says_what_it_is() -> None:
     """Registries and scanners read these."""
     labels = " ".join(said("LABEL"))
