@@ -267,22 +267,6 @@ def test_a_package_needs_nothing_of_the_repository(
     assert "jouled/README.md" in names
 
 
-def test_helm_shows_what_to_do_next(chart: Chart) -> None:
-    """The notes are the first thing that one reads, and the last that one tests."""
-    values = chart.home / "notes.json"
-    values.write_text(json.dumps(HUB))
-
-    done = chart.run(
-        *("install", "jouled", chart.path, "--dry-run=client", "--values", values)
-    )
-
-    assert done.returncode == 0, done.stderr
-    notes = done.stdout.partition("NOTES:")[2]
-    assert "kubectl -n default port-forward daemonset/jouled-node 9878" in notes
-    assert "helm -n default test jouled" in notes
-    assert "No grid zone is set" in notes
-
-
 def test_what_is_read_has_the_form_that_helm_writes() -> None:
     """The tests would pass on nothing at all, if nothing were found."""
     assert read_manifests("---\na: 1\n---\n") == [{"a": 1}]
