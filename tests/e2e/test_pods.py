@@ -120,6 +120,10 @@ def test_pods_are_told_with_names_labels_and_gpus(node: _Node) -> None:
         assert info["job_id"] == info["workload_name"] == "train"
         assert (info["namespace"], info["workload_kind"]) == ("team-a", "Job")
         assert info["label_team"] == "vision"
+        # Whoever changes a label of a pod must not begin a new counter.
+        lines = daemon.get("/metrics").text.splitlines()
+        labelled = {line.partition("{")[0] for line in lines if "label_team=" in line}
+        assert labelled == {_INFO}
         assert scrape.get("jouled_source_up", source="kubernetes") == 1.0
         assert len(node.cluster.lists) == 1
 

@@ -170,6 +170,22 @@ class PlayedPods:
             shutil.rmtree(tree / pod.path, ignore_errors=True)
         self._write_counters()
 
+    def restart_pod(self, pod: PlayedPod) -> PlayedPod:
+        """End a pod and start it again under its UID, as happens to static ones."""
+        # The kernel gives no two cgroups the same number; a file system may, once
+        # the first is gone for good.
+        held = [
+            os.open(tree / pod.path, os.O_PATH)
+            for tree in self._trees.values()
+            if (tree / pod.path).is_dir()
+        ]
+        try:
+            self.end_pod(pod)
+            return self.start_pod(0, uid=pod.uid)
+        finally:
+            for handle in held:
+                os.close(handle)
+
     def directory(self, path: str, controller: str = "cpuacct") -> Path:
         """Return where a cgroup is."""
         return self._trees[controller if self.version == "v1" else ""] / path

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -116,8 +117,48 @@ def _step(names: ApiNames, cluster: PlayedCluster) -> None:
         thread.join(0.01)
 
 
+def _stop(cluster: PlayedCluster) -> None:
+    cluster.stop()
+
+
+def _start(cluster: PlayedCluster) -> None:
+    cluster.start()
+
+
+def _refuse(cluster: PlayedCluster) -> None:
+    cluster.faults.status = 403
+
+
+def _allow(cluster: PlayedCluster) -> None:
+    cluster.faults.status = 0
+
+
+def _start_without_memory(cluster: PlayedCluster) -> None:
+    """Know what there is, and nothing of what there was: 410."""
+    cluster.compact()
+    cluster.start()
+
+
+class _Absence(NamedTuple):
+    """How a server goes and comes back, what is said of it, and the lists it takes."""
+
+    go: Callable[[PlayedCluster], None]
+    come_back: Callable[[PlayedCluster], None]
+    said: str
+    lists: int
+
+
+@pytest.mark.parametrize(
+    "absence",
+    [
+        _Absence(_stop, _start, "new pods may lack a name", 1),
+        _Absence(_stop, _start_without_memory, "new pods may lack a name", 2),
+        _Absence(_refuse, _allow, "needs list and watch of pods", 1),
+    ],
+    ids=["away", "away, and it forgot", "refused"],
+)
 def test_an_api_server_may_be_away_for_ten_minutes(
-    tmp_path: Path, cluster: PlayedCluster
+    tmp_path: Path, cluster: PlayedCluster, absence: _Absence
 ) -> None:
     """Known pods keep their names, new ones get theirs when it is back."""
     api = ApiNames(cluster.client(), "node-1", {})
@@ -127,7 +168,7 @@ def test_an_api_server_may_be_away_for_ten_minutes(
         life.start(1)
         _step(api, cluster)
         life.run(40)
-        cluster.stop()
+        absence.go(cluster)
         for number in (2, 3):
             _put(cluster, number)
             life.start(number)
@@ -138,8 +179,9 @@ def test_an_api_server_may_be_away_for_ten_minutes(
         before_j = {number: life.energy_j(number) for number in (1, 2, 3)}
         during = {number: life.job(number).labels for number in (1, 2, 3)}
         trouble = life.played.source.doubt
-        cluster.start()
-        _step(api, cluster)
+        absence.come_back(cluster)
+        for _ in range(2):
+            _step(api, cluster)
         life.run(5)
 
         # Each keeps one CPU of eight busy, and is charged for it.
@@ -149,7 +191,8 @@ def test_an_api_server_may_be_away_for_ten_minutes(
         assert during[1].job_id == "train"
         assert during[2] == WorkloadLabels(job_id=uid_of(2))
         assert (during[3].job_id, during[3].pod) == (uid_of(3), "train-3")
-        assert "new pods may lack a name" in trouble
+        assert absence.said in trouble
+        assert len(cluster.lists) == absence.lists
         after = life.job(2).labels
         assert after.info["workload_name"] == "train"
         assert after.info["name"] == "train-2"

@@ -1,9 +1,6 @@
 """Which pods are reported, and with what CPU time."""
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,16 +33,6 @@ _DRIVERS: tuple[Driver, ...] = ("cgroupfs", "systemd")
 _every_kind = pytest.mark.parametrize(
     ("version", "driver"), list(product(_VERSIONS, _DRIVERS))
 )
-
-
-@contextmanager
-def _kept(directory: Path) -> Iterator[None]:
-    """Keep the inode of a directory from being used again."""
-    handle = os.open(directory, os.O_PATH)
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 # --- presence -------------------------------------------------------------------------
@@ -330,11 +317,7 @@ def test_a_cgroup_that_is_made_anew_between_two_ticks_goes_on(tmp_path: Path) ->
     with pod_node(tmp_path, budget=FileBudget(0), open_inotify=_no_inotify) as node:
         pod = node.pods.start_pod(1)
         node.look()
-        # The kernel gives no two cgroups the same number; a file system may, once the
-        # first is gone for good.
-        with _kept(node.pods.directory(pod.path)):
-            node.pods.end_pod(pod)
-            node.pods.start_pod(1)
+        node.pods.restart_pod(pod)
 
         first = usage_of(node.tick(0.5), 1).cpu_s
         second = usage_of(node.look(), 1).cpu_s
