@@ -118,10 +118,10 @@ class Lane(Generic[T]):
 
     def _status(self, *, up: bool, reason: str = "", message: str = "") -> SourceStatus:
         return SourceStatus(
-            info=self.source.info,
-            up=up,
-            reason=reason,
-            message=message,
-            read_duration_s=Seconds(self._duration_s),
-            errors=tuple(self._errors.items()),
+            self.source.info,
+            up,
+            reason,
+            message,
+            Seconds(self._duration_s),
+            tuple(self._errors.items()),
         )

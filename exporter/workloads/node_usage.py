@@ -1,16 +1,17 @@
-"""How busy the whole node is, from /proc/stat and /proc/meminfo by psutil.
+"""How busy the whole node is, from /proc/stat, and /proc/meminfo by psutil.
 
 Busy is all CPU time but idle, waiting for a disk, and stolen (the hypervisor
 gave that time to another machine). Guests are in ``user`` already. Memory in use
 is what is not available, so that the page cache does not count.
 
 Reading memory costs three times as much as reading CPU time, and it changes
-slowly: it is read every few seconds only.
+slowly: it is read every few seconds only. CPU time is read in every tick, and only
+the first line of /proc/stat is wanted: psutil's own way costs twice as much.
 """
 
+import os
 import time
 from collections.abc import Callable
-from math import isfinite
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,12 @@ _CPUS_FOR_S = 60.0
 # Less than a whole number of ticks, so that it is every fifth one.
 _MEMORY_FOR_S = 4.5
 
+# user, nice, system, idle, iowait, irq and softirq; more came with later kernels.
+_LEAST_TIMES = 7
+_BUSY = (0, 1, 2, 5, 6)
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_LINE_BYTES = 512
+
 # What psutil lets through when a file is missing, short or not what it should be.
 _PSUTIL_ERRORS = (OSError, ValueError, LookupError, TypeError)
 
@@ -39,20 +46,22 @@ def busy_seconds(procfs: Path) -> Seconds:
     Raises:
         SourceFaultyError: {procfs}/stat cannot be read, or holds no such times.
     """
-    # psutil has one root for all its functions, which suits a daemon that has one
-    # too; set at each read, so that it does not matter who was built last.
-    psutil.PROCFS_PATH = str(procfs)
+    path = f"{procfs}/stat"
     try:
-        times = psutil.cpu_times()
-    except _PSUTIL_ERRORS as error:
-        msg = f"{procfs}/stat: {error!r}"
+        line = _first_line(path)
+    except OSError as error:
+        msg = f"{path}: {error!r}"
         raise SourceFaultyError(msg) from error
-    parts = (times.user, times.nice, times.system, times.irq, times.softirq)
-    busy_s = sum(parts)
-    if not isfinite(busy_s) or min(parts) < 0:
-        msg = f"{procfs}/stat holds {times}, which are no times"
+    words = line.split()
+    times = words[1:]
+    if (
+        len(times) < _LEAST_TIMES
+        or words[0] != b"cpu"
+        or not all(map(bytes.isdigit, times))
+    ):
+        msg = f"{path} begins with {line[:80]!r}, which are no times"
         raise SourceFaultyError(msg)
-    return Seconds(busy_s)
+    return Seconds(sum([int(times[each]) for each in _BUSY]) / _TICKS_PER_S)
 
 
 class PsutilNodeUsage:
@@ -81,6 +90,10 @@ class PsutilNodeUsage:
         """
         busy_s = busy_seconds(self._procfs)
         time_s = Seconds(self._monotonic())
+        if time_s >= self._count_cpus_at_s or time_s >= self._read_memory_at_s:
+            # psutil has one root for all its functions, which suits a daemon that has
+            # one too; set at each read, so that it does not matter who was built last.
+            psutil.PROCFS_PATH = str(self._procfs)
         if time_s >= self._count_cpus_at_s:
             self._cpus = _count_cpus(self._procfs)
             self._count_cpus_at_s = time_s + _CPUS_FOR_S
@@ -92,6 +105,19 @@ class PsutilNodeUsage:
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
+
+
+def _first_line(path: str) -> bytes:
+    """Return it, or what fits into a line.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, _LINE_BYTES).partition(b"\n")[0]
+    finally:
+        os.close(file)
 
 
 def _count_cpus(procfs: Path) -> int:

@@ -47,6 +47,7 @@ class ReleaseFiles:
 
     def __init__(self, request: Path) -> None:
         self.request = request
+        self._request_path = str(request)
         self.acknowledgement = request.with_name(_ACKNOWLEDGEMENT_NAME)
 
     def requested(self) -> ReleaseRequest | None:
@@ -55,6 +56,9 @@ class ReleaseFiles:
         A request that cannot be read is one without an end: the operator asked
         for something, and holding on to the driver would be the worse mistake.
         """
+        # Asked in every tick: "no" costs less than an exception that says so.
+        if not os.access(self._request_path, os.F_OK):
+            return None
         try:
             text = _read(self.request)
         except FileNotFoundError:
