@@ -52,6 +52,7 @@ class Booking:
         self._step = step
         self._state = state
         self._settings = settings
+        self._configured_idle_w = dict(settings.idle_w)
         self._window = step.window(waited_s=0.0)
         self._gram_per_j = grams_per_joule(sample.intensity, sample.pue)
         self._fallback = is_fallback(sample.intensity)
@@ -313,7 +314,7 @@ class Booking:
 
     def _idle(self, component: Component, name: str = "") -> Idle:
         """Return and remember the idle power of a component, or of one GPU."""
-        configured_w = dict(self._settings.idle_w).get(component)
+        configured_w = self._configured_idle_w.get(component)
         key = f"{component}/{name}" if name else component
         idle = idle_power(configured_w, self._state.learners.get(key))
         self._state.idle[key] = idle

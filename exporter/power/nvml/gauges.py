@@ -23,6 +23,9 @@ from exporter.power.nvml.library import UNSUPPORTED, Handle, code_of
 _log = logging.getLogger(__name__)
 ValueT = TypeVar("ValueT")
 
+# Memory in use and in all, temperature in degrees Celsius, power limit.
+_Slow = tuple[Bytes | None, Bytes | None, float | None, Watts | None]
+
 _EVERY_TIME_S = Seconds(0.0)
 # A little less than five ticks of a second, so that jitter does not make six.
 _SLOW_S = Seconds(4.5)
@@ -40,7 +43,7 @@ class _Gauge(Generic[ValueT]):
     GPU does not know is not tried again.
     """
 
-    __slots__ = ("_due_s", "_error", "_period_s", "_unknown", "_value", "_ways")
+    __slots__ = ("_error", "_period_s", "_unknown", "_value", "_ways", "due_s")
 
     def __init__(
         self,
@@ -53,12 +56,12 @@ class _Gauge(Generic[ValueT]):
         self._period_s = period_s
         self._ways = ways
         self._unknown = unknown
-        self._due_s = Seconds(0.0)
+        self.due_s = Seconds(0.0)
         self._value: ValueT | None = None
 
     def read(self, now_s: Seconds) -> ValueT | None:
-        if now_s >= self._due_s:
-            self._due_s = Seconds(now_s + self._period_s)
+        if now_s >= self.due_s:
+            self.due_s = Seconds(now_s + self._period_s)
             self._value = self._ask() if self._ways else None
         return self._value
 
@@ -111,18 +114,25 @@ class Gauges:
         self._limit: _Gauge[Watts] = self._gauge(
             "power_limit", _RARE_S, self._ask_limit
         )
+        self._slow: _Slow = (None, None, None, None)
+        self._slow_due_s = Seconds(0.0)
 
     def read(self, now_s: Seconds) -> GpuStatus:
         """Return the gauges; those that change slowly may be seconds old."""
-        memory = self._memory.read(now_s)
-        used, total = memory if memory is not None else (None, None)
-        return GpuStatus(
-            info=self._info,
-            utilization=self._utilization.read(now_s),
-            memory_used_bytes=used,
-            memory_total_bytes=total,
-            temperature_c=self._temperature.read(now_s),
-            power_limit_w=self._limit.read(now_s),
+        if now_s >= self._slow_due_s:
+            self._read_slow(now_s)
+        return GpuStatus(self._info, self._utilization.read(now_s), *self._slow)
+
+    def _read_slow(self, now_s: Seconds) -> None:
+        used, total = self._memory.read(now_s) or (None, None)
+        self._slow = (
+            used,
+            total,
+            self._temperature.read(now_s),
+            self._limit.read(now_s),
+        )
+        self._slow_due_s = min(
+            self._memory.due_s, self._temperature.due_s, self._limit.due_s
         )
 
     def _gauge(
