@@ -5,10 +5,11 @@ tuples, and a job's label values are made once for all of its metrics.
 """
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.exposition import catalogue
-from exporter.exposition.family import Family, LabelValues, counted, known
+from exporter.exposition.family import Family, LabelValues, counted
 from exporter.exposition.metric import Metric
 
 
@@ -22,8 +23,16 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
     told = job_info.labels[len(catalogue.JOB_LABELS) :]
     jobs = _newest_by_labels(snapshot.jobs).items()
 
-    def gauge(metric: Metric, read: Callable[[JobTotals], float | None]) -> Family:
-        return known(metric, ((labels, read(job)) for labels, job in jobs))
+    def gauge(metric: Metric, field: str) -> Family:
+        read: Callable[[JobTotals], float | None] = attrgetter(field)
+        return Family(
+            metric,
+            [
+                (labels, value, None)
+                for labels, job in jobs
+                if (value := read(job)) is not None
+            ],
+        )
 
     return [
         Family(
@@ -64,14 +73,14 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
             catalogue.JOB_CPU_TIME,
             [(labels, job.cpu_s, job.created_unix_s) for labels, job in jobs],
         ),
-        gauge(catalogue.JOB_GPUS, lambda job: job.gpus),
-        gauge(catalogue.JOB_GPU_UTILIZATION, lambda job: job.gpu_utilization),
-        gauge(catalogue.JOB_MEMORY, lambda job: job.memory_bytes),
-        gauge(catalogue.JOB_START, lambda job: job.start_unix_s),
-        gauge(catalogue.JOB_END, lambda job: job.end_unix_s),
-        gauge(catalogue.JOB_PROJECTED_ENERGY, lambda job: job.projected_energy_j),
-        gauge(catalogue.JOB_PROJECTED_EMISSIONS, lambda job: job.projected_emissions_g),
-        gauge(catalogue.JOB_PROGRESS, lambda job: job.progress),
+        gauge(catalogue.JOB_GPUS, "gpus"),
+        gauge(catalogue.JOB_GPU_UTILIZATION, "gpu_utilization"),
+        gauge(catalogue.JOB_MEMORY, "memory_bytes"),
+        gauge(catalogue.JOB_START, "start_unix_s"),
+        gauge(catalogue.JOB_END, "end_unix_s"),
+        gauge(catalogue.JOB_PROJECTED_ENERGY, "projected_energy_j"),
+        gauge(catalogue.JOB_PROJECTED_EMISSIONS, "projected_emissions_g"),
+        gauge(catalogue.JOB_PROGRESS, "progress"),
         Family(
             job_info,
             [

@@ -9,10 +9,11 @@ timestamps exist in OpenMetrics only; the text format would need gauges of their
 own for them, which nothing reads.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from exporter.exposition.catalogue import CATALOGUE
+from pydantic_core import to_json
+
 from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric
 
@@ -26,12 +27,26 @@ OPENMETRICS_END = "# EOF\n"
 # From this many digits on, Go writes a number with an exponent and Python does
 # not; prometheus_client follows Go.
 _LONGEST_INTEGER = 6
+_EXPONENT_FROM = 1e6
+# Between these JSON and Python write the same digits, and neither an exponent.
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
+
+
+class _Series:
+    """The text of one series that does not change from scrape to scrape."""
+
+    __slots__ = ("created_line", "created_unix_s", "prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.created_unix_s: float | None = None
+        self.created_line = ""
 
 
 class _MetricLines:
-    """The text of one metric that does not change from scrape to scrape."""
+    """The text of one metric and of its series."""
 
-    __slots__ = ("created", "headers", "metric", "prefixes")
+    __slots__ = ("headers", "metric", "series")
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -39,36 +54,28 @@ class _MetricLines:
             "text": _text_header(metric),
             "openmetrics": _openmetrics_header(metric),
         }
-        self.prefixes: dict[LabelValues, str] = {}
-        self.created: dict[LabelValues, tuple[float, str]] = {}
+        self.series: dict[LabelValues, _Series] = {}
 
-    def add_prefix(self, labels: LabelValues) -> str:
+    def add(self, labels: LabelValues) -> _Series:
         """Write name and labels of a new series, a space behind them."""
-        prefix = f"{self.metric.name}{_label_text(self.metric, labels)} "
-        self.prefixes[labels] = prefix
-        return prefix
+        one = _Series(f"{self.metric.name}{_label_text(self.metric, labels)} ")
+        self.series[labels] = one
+        return one
 
-    def created_line(self, labels: LabelValues, created_unix_s: float) -> str:
-        """Write when a counter started from 0, or find it written."""
-        known = self.created.get(labels)
-        if known is not None and known[0] == created_unix_s:
-            return known[1]
+    def write_created(
+        self, one: _Series, labels: LabelValues, created_unix_s: float
+    ) -> None:
+        """Write when a counter started from 0."""
         text = _label_text(self.metric, labels)
         value = format_value(created_unix_s)
-        line = f"{self.metric.family}_created{text} {value}\n"
-        self.created[labels] = (created_unix_s, line)
-        return line
+        one.created_line = f"{self.metric.family}_created{text} {value}\n"
+        one.created_unix_s = created_unix_s
 
     def forget_all_but(self, alive: Iterable[LabelValues]) -> None:
         """Drop the series that were not in this snapshot."""
         alive = set(alive)
-        self.prefixes = {
-            labels: prefix
-            for labels, prefix in self.prefixes.items()
-            if labels in alive
-        }
-        self.created = {
-            labels: line for labels, line in self.created.items() if labels in alive
+        self.series = {
+            labels: one for labels, one in self.series.items() if labels in alive
         }
 
 
@@ -76,13 +83,10 @@ class Renderer:
     """Renders families; keeps the text of the series it saw last.
 
     Not for use by several threads at once.
-
-    Args:
-        catalogue: every metric there may be, by default the daemon's.
     """
 
-    def __init__(self, catalogue: Iterable[Metric] = CATALOGUE) -> None:
-        self._metrics = {metric.name: _MetricLines(metric) for metric in catalogue}
+    def __init__(self) -> None:
+        self._metrics: dict[str, _MetricLines] = {}
 
     def render(self, found: Iterable[Family], form: Format) -> str:
         """Write every sample; OpenMetrics without its end, for others to follow.
@@ -91,38 +95,67 @@ class Renderer:
             found: families of one snapshot, empty ones included.
             form: the format to write.
         """
+        found = list(found)
+        numbers = _numbers(found)
         out: list[str] = []
+        write = out.append
         with_created = form == "openmetrics"
         for metric, samples in found:
-            known = self._metrics[metric.name]
-            if known.metric is not metric:
+            known = self._metrics.get(metric.name)
+            if known is None or known.metric is not metric:
                 # A site may have added labels of its own.
                 known = self._metrics[metric.name] = _MetricLines(metric)
-            prefixes = known.prefixes
+            series = known.series
             if samples:
-                out.append(known.headers[form])
-            for labels, value, created_unix_s in samples:
-                prefix = prefixes.get(labels) or known.add_prefix(labels)
-                out.append(f"{prefix}{format_value(value)}\n")
+                write(known.headers[form])
+            for (labels, _, created_unix_s), number in zip(samples, numbers):  # noqa: B905 - the numbers go on with the next metric
+                one = series.get(labels) or known.add(labels)
+                write(f"{one.prefix}{number}\n")
                 if with_created and created_unix_s is not None:
-                    out.append(known.created_line(labels, created_unix_s))
-            if len(prefixes) > len(samples):
+                    if created_unix_s != one.created_unix_s:
+                        known.write_created(one, labels, created_unix_s)
+                    write(one.created_line)
+            if len(series) > len(samples):
                 known.forget_all_but(labels for labels, _, _ in samples)
         return "".join(out)
 
     def remembered_series(self) -> int:
         """Return how many series' texts are kept."""
-        return sum(len(known.prefixes) for known in self._metrics.values())
+        return sum(len(known.series) for known in self._metrics.values())
 
 
 def format_value(value: float) -> str:
     """Write a number as Go and prometheus_client do."""
-    text = repr(float(value))
+    return _with_exponent(repr(float(value)))
+
+
+def _with_exponent(text: str) -> str:
+    """Write digits that Python wrote with an exponent, where Go does so."""
     dot = text.find(".")
-    if dot > _LONGEST_INTEGER and value > 0:
+    if dot > _LONGEST_INTEGER and text[0] != "-":
         mantissa = f"{text[0]}.{text[1:dot]}{text[dot + 1 :]}".rstrip("0.")
         return f"{mantissa}e+{dot - 1:02d}"
     return text
+
+
+def _numbers(found: list[Family]) -> Iterator[str]:
+    """Write all values, in their order.
+
+    All at once as a JSON array: that finds the shortest digits of a number, the same
+    as ``repr`` does, in a fifth of the time. Only exponents are spelt otherwise.
+    """
+    values = [float(value) for _, samples in found for _, value, _ in samples]
+    texts = to_json(values).decode("ascii")[1:-1].split(",")
+    return iter(
+        [
+            text
+            if _PLAIN_FROM <= value < _EXPONENT_FROM or not value
+            else _with_exponent(text)
+            if _EXPONENT_FROM <= value < _PLAIN_TO
+            else format_value(value)
+            for value, text in zip(values, texts, strict=bool(values))
+        ]
+    )
 
 
 def _label_text(metric: Metric, labels: LabelValues) -> str:

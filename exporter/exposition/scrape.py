@@ -11,8 +11,9 @@ from exporter.core.snapshot import Snapshot, SnapshotReader
 from exporter.exposition.catalogue import job_info_with
 from exporter.exposition.families import Build, families
 from exporter.exposition.metric import Level
-from exporter.exposition.process_metrics import ProcessMetrics, gzipped
+from exporter.exposition.process_metrics import ProcessMetrics
 from exporter.exposition.render import Format, Renderer
+from exporter.exposition.writing import gzipped, written
 
 
 class _Key(NamedTuple):
@@ -82,6 +83,4 @@ class Scrapes:
 
     def _rendered(self, snapshot: Snapshot, form: Format) -> bytes:
         found = families(snapshot, self._build, self._level, self._job_info)
-        # A label with half a character in it must not cost the whole scrape.
-        ours = self._renderer.render(found, form).encode("utf-8", "replace")
-        return ours + self._process.text(form)
+        return written(self._renderer, [*found, *self._process.families()], form)

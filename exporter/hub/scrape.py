@@ -3,9 +3,9 @@
 import platform
 
 from exporter.exposition.families import Build
-from exporter.exposition.process_metrics import ProcessMetrics, gzipped
+from exporter.exposition.process_metrics import ProcessMetrics
 from exporter.exposition.render import Format, Renderer
-from exporter.hub.catalogue import CATALOGUE
+from exporter.exposition.writing import gzipped, written
 from exporter.hub.desk import Desk
 from exporter.hub.families import families
 
@@ -21,7 +21,7 @@ class HubScrapes:
     def __init__(self, desk: Desk, version: str) -> None:
         self._desk = desk
         self._build = Build(version, platform.python_version())
-        self._renderer = Renderer(CATALOGUE)
+        self._renderer = Renderer()
         self._process = ProcessMetrics()
 
     def body(self, form: Format, *, gzip: bool) -> bytes:
@@ -32,5 +32,5 @@ class HubScrapes:
             gzip: whether to compress it.
         """
         found = families(self._desk, self._build)
-        body = self._renderer.render(found, form).encode() + self._process.text(form)
+        body = written(self._renderer, [*found, *self._process.families()], form)
         return gzipped(body) if gzip else body
