@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from bench import budgets, hub, pods
+from bench import budgets, dashboards, hub, pods
 from bench.figures import (
     USUAL_JOBS,
     Case,
@@ -42,6 +42,7 @@ _MORE_PROCESSES = 2000
 _BUDGETS, _SERIES = 100, 50_000
 _NODES = 2000
 _PODS = 250
+_DASHBOARD_NODES = 500
 _NODE_EXPORTER = "prometheus-node-exporter"
 # A node of many small jobs, whose reader is measured too.
 _MANY_JOBS = 500
@@ -85,7 +86,19 @@ def main() -> None:
         metavar="PODS",
         help=f"measure a node of Kubernetes instead (default: {_PODS} pods)",
     )
+    parser.add_argument(
+        "--dashboards",
+        type=int,
+        nargs="?",
+        const=_DASHBOARD_NODES,
+        metavar="NODES",
+        help="measure what the dashboard of a cluster asks instead, over 6 hours of "
+        f"data of so many nodes with 30 jobs each (default: {_DASHBOARD_NODES})",
+    )
     args = parser.parse_args()
+    if args.dashboards is not None:
+        _measure_dashboards(args.dashboards)
+        return
     if args.budgets is not None:
         _measure_budgets(args.budgets)
         return
@@ -126,6 +139,13 @@ def _measure_budgets(series: int) -> None:
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
     print(f"{platform.python_version()}\n")
     print(budgets.report(_BUDGETS, series))
+
+
+def _measure_dashboards(nodes: int) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
+    print(f"{platform.python_version()}\n")
+    print(dashboards.report(nodes))
 
 
 def _measure_pods(count: int, seconds: float) -> None:
