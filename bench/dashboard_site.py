@@ -112,9 +112,9 @@ class Site:
                 self._add(whole, labels, NODES_RULES_S)
         unattributed = "jouled_unattributed_energy_joules:rate5m"
         for component, reason in _REASONS:
-            labels = (("component", component), ("reason", reason))
+            both = (("component", component), ("reason", reason))
             name = f"cluster_component_reason:{unattributed}"
-            self._add(name, labels, NODES_RULES_S)
+            self._add(name, both, NODES_RULES_S)
         for name in ("grams_per_kwh:avg", "fallback_level:max"):
             whole = f"cluster_zone:jouled_carbon_intensity_{name}"
             self._add(whole, (("zone", "DE"),), NODES_RULES_S)
@@ -229,8 +229,8 @@ def _of_node() -> Iterator[Told]:
         yield "jouled_unmeasured_seconds_total", labels, True
         yield "jouled_idle_power_watts", (*labels, ("method", "learned")), False
     for component, reason in _REASONS:
-        labels = (("component", component), ("reason", reason))
-        yield "jouled_unattributed_energy_joules_total", labels, True
+        both = (("component", component), ("reason", reason))
+        yield "jouled_unattributed_energy_joules_total", both, True
     yield from _of_devices()
     yield from _of_carbon_and_sources()
 

@@ -108,8 +108,8 @@ def _asked(server: Prometheus, begin_s: float, end_s: float) -> list[_Cost]:
     dashboard = next(one for one in dashboards() if one.name == "cluster")
     questions = []
     for variable in dashboard.variables():
-        query = query_of(variable).removeprefix("label_values(").removesuffix(")")
-        match, _, label = query.rpartition(",")
+        values = query_of(variable).removeprefix("label_values(").removesuffix(")")
+        match, _, label = values.rpartition(",")
         if match:
             path = f"/api/v1/label/{label.strip()}/values"
             parameters = _window(begin_s, end_s) | {"match[]": _plain(match, 0)}
