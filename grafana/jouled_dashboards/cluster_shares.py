@@ -1,6 +1,6 @@
 """The rows of *Cluster* on where the power goes, and how well it is used."""
 
-from grafana.jouled_dashboards import look, panels
+from grafana.jouled_dashboards import links, look, panels
 from grafana.jouled_dashboards.cluster_series import (
     ENERGY,
     SCHEDULED,
@@ -124,6 +124,7 @@ def shares() -> list[Panel]:
                 )
             ],
             width=12,
+            links=[links.to_tenant(links.label("tenant"))],
             today=True,
         ),
         bars(

@@ -43,6 +43,30 @@ def to(uid: str, title: str, **chosen: str) -> DynamicConfigValue:
     return DynamicConfigValue("links", [link(uid, title, **chosen)])
 
 
+def to_tenant(tenant: str) -> DynamicConfigValue:
+    """Return the property of an override that leads to the dashboard of a tenant.
+
+    Args:
+        tenant: as ``field()`` or ``label()`` writes it.
+    """
+    return to(TENANT, "Show this tenant", tenant=tenant)
+
+
+def to_job(title: str) -> DynamicConfigValue:
+    """Return the property of an override that leads to the job of a row of a table.
+
+    Args:
+        title: what a reader is told of it.
+    """
+    return to(
+        JOB,
+        title,
+        scheduler=field("scheduler"),
+        job=field("job_id"),
+        workload="$__all",
+    )
+
+
 def link(uid: str, title: str, **chosen: str) -> dict[str, object]:
     """Return a data link; arguments are those of ``to``."""
     variables = "".join(f"&var-{name}={value}" for name, value in chosen.items())

@@ -203,13 +203,7 @@ def _jobs() -> Panel:
     def told(expression: str) -> str:
         return with_tenant(f"sum by ({JOB_LABELS}) ({expression})")
 
-    to_job = links.to(
-        links.JOB,
-        "Show this job on all its nodes",
-        scheduler=links.field("scheduler"),
-        job=links.field("job_id"),
-        workload="$__all",
-    )
+    to_job = links.to_job("Show this job on all its nodes")
     return table(
         About(
             "Jobs of this node",
@@ -222,7 +216,7 @@ def _jobs() -> Panel:
         [
             Label("job_id", "Job", to_job, 160),
             Label("user", "User"),
-            Label("tenant", "Tenant"),
+            Label("tenant", "Tenant", links.to_tenant(links.field("tenant"))),
             Label("pod", "Pod"),
             Label("scheduler", "Scheduler", width=110),
             Label("partition", "Partition", width=110),

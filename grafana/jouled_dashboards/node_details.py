@@ -191,6 +191,7 @@ def sources() -> list[Panel]:
         {
             "measured": ("measured", look.GREEN),
             "estimated": ("estimated", look.ORANGE),
+            "simulated": ("simulated", look.RED),
             "none": ("nothing measured", look.TEXT),
         }
     )
@@ -206,8 +207,9 @@ def sources() -> list[Panel]:
                 "Sources",
                 "Where every number comes from. *measured*: a meter tells it. "
                 "*estimated*: it is computed from something else, such as the use of "
-                "the CPUs in a virtual machine; take it as a hint. A source that is "
-                "down has no numbers at all: missing is not zero.",
+                "the CPUs in a virtual machine; take it as a hint. *simulated*: made "
+                "up by `jouled simulate`. A source that is down has no numbers at "
+                "all: missing is not zero.",
                 look.PLAIN,
             ),
             [

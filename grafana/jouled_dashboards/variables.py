@@ -134,13 +134,15 @@ def workload() -> Variable:
 def job() -> Variable:
     """Return the choice of jobs: the newest that fit all other choices."""
     start = "jouled_job_start_timestamp_seconds"
-    chosen = f'{queries.CLUSTER}, scheduler=~"$scheduler", user=~"$user"'
+    # A job has an account or a namespace; the other label is absent.
+    chosen = (
+        f'{queries.CLUSTER}, scheduler=~"$scheduler", user=~"$user", '
+        'account=~"${tenant}|", namespace=~"${tenant}|"'
+    )
     named = f'{queries.CLUSTER}, scheduler=~"$scheduler", workload_name=~"$workload"'
-    # In one line, as Grafana wants it. A job has an account or a namespace.
+    # In one line, as Grafana wants it.
     query = (
-        f"query_result(topk({_NEWEST}, max by (job_id) (("
-        f'{start}{{{chosen}, account=~"$tenant"}}'
-        f' or {start}{{{chosen}, namespace=~"$tenant"}})'
+        f"query_result(topk({_NEWEST}, max by (job_id) ({start}{{{chosen}}}"
         " and on (cluster, instance, scheduler, job_id)"
         f" jouled_job_info{{{named}}})))"
     )
