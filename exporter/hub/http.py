@@ -23,6 +23,7 @@ from exporter.hub.slurm import asking
 _WEB = Path(__file__).parent / "web"
 _PAGE = (
     *(_WEB / name for name in ("index.html", "hub.css", "hub.js")),
+    *sorted(_WEB.glob("hub-*.js")),
     *COMMON,
 )
 

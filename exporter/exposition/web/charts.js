@@ -291,9 +291,10 @@ const DAY_S = 86400;
 
 /**
  * Cut a forecast ([{begin_unix_s, slot_s, intensity_g_per_kwh}], in order of time) to the
- * next day, as slots of a chart; the cleanest are marked.
+ * next day, as slots of a chart; marked are those of a clean time ({begin_unix_s,
+ * end_unix_s}), or without one the cleanest.
  */
-export function nextDay(forecast, nowUnixS) {
+export function nextDay(forecast, nowUnixS, clean = null) {
   const slots = forecast
     .map((point) => ({
       from: Math.max(point.begin_unix_s, nowUnixS),
@@ -302,7 +303,8 @@ export function nextDay(forecast, nowUnixS) {
     }))
     .filter((slot) => slot.to > slot.from);
   const least = Math.min(...slots.map((slot) => slot.value));
-  return slots.map((slot) => ({ ...slot, mark: slot.value === least }));
+  const within = (slot) => slot.from < clean.end_unix_s && slot.to > clean.begin_unix_s;
+  return slots.map((slot) => ({ ...slot, mark: clean === null ? slot.value === least : within(slot) }));
 }
 
 /** Show the next day of a grid zone, as nextDay() cut it. */
@@ -312,7 +314,7 @@ export function showForecast(chart, slots, { nowUnixS, zone, format }) {
     chart.show({ slots, empty });
     return;
   }
-  const lowest = slots.find((slot) => slot.mark);
+  const lowest = slots.reduce((best, slot) => (slot.value < best.value ? slot : best));
   const worst = slots.reduce((best, slot) => (slot.value > best.value ? slot : best));
   const range = `lowest ${format(lowest.value)} at ${hours(lowest.from)}, highest ${format(worst.value)} at ${hours(worst.from)}`;
   chart.show({

@@ -1,154 +1,87 @@
 // Draws the page of the hub from the JSON API every few seconds.
 
-import { makeChart, nextDay, showForecast } from "./charts.js";
 import { ask, follow } from "./feed.js";
-import { $, add, fillBars, fillSources, keyed, setAside, setTag, setText, showNotice } from "./page.js";
-import { UNKNOWN, date, duration, energy, grams, hours, percent, plain, whole } from "./words.js";
+import { $, add, keyed, setAside, setText, showNotice } from "./page.js";
+import { clock, duration, plain, watts } from "./words.js";
+import { drawBudgets, drawZones } from "./hub-grid.js";
+import { drawHistory, drawPower, drawSplit } from "./hub-power.js";
+import { drawAsked, drawNodes } from "./hub-state.js";
+import { drawJobs, drawTenants } from "./hub-work.js";
 
 const EVERY_MS = 5000;
-
-const OUTCOMES = {
-  "": "not asked yet",
-  ok: "ok",
-  stale: "answers with an old value",
-  unavailable: "does not answer",
-  throttled: "wants to be asked less",
-  denied: "refuses the token or the zone",
-  not_covered: "does not know the zone",
-  nonsense: "answers with something unexpected",
-  implausible: "tells what cannot be",
-  failed: "failed here; see the log",
-};
-const WELL = new Set(["", "ok"]);
-
-// --- zones ---------------------------------------------------------------------
-
-function zoneNote(answer) {
-  const factors = answer.factors ? `, ${answer.factors} factors` : "";
-  const age = answer.age_s === null ? "" : `, ${duration(answer.age_s)} old`;
-  switch (answer.fallback_level) {
-    case 0:
-      return `Live from ${answer.provider}${factors}${age}.`;
-    case 1:
-      return `Last good value of ${answer.provider}${factors}${age}: nobody tells a newer one. It stands in until ${hours(answer.valid_until_unix_s)}.`;
-    case 2:
-      return `Yearly figure (${answer.provider}${factors}): nobody tells a live one.`;
-    default:
-      return `Yearly figure of the world (${answer.provider}${factors}): nothing is known of this zone.`;
-  }
-}
-
-const charts = new WeakMap();
-
-function makeZone() {
-  const section = document.createElement("section");
-  section.className = "zone card";
-  add(section, "h2");
-  const figure = add(section, "p", "figure");
-  add(figure, "span", "value");
-  setText(add(figure, "span", "unit"), "g CO₂e per kWh");
-  add(section, "p", "prose");
-  add(section, "p", "note");
-  charts.set(section, makeChart(add(section, "figure", "chart small")));
-  return section;
-}
-
-const perKwh = (value) => `${plain.format(value)} g`;
-
-function drawZone(section, answer) {
-  const title = section.querySelector("h2");
-  setText(title, answer.zone);
-  title.id = `zone-${answer.zone}`;
-  section.setAttribute("aria-labelledby", title.id);
-  setText(section.querySelector(".value"), plain.format(answer.intensity_g_per_kwh));
-  const tags = [];
-  if (answer.fallback_level > 0) tags.push("fallback");
-  if (answer.estimated) tags.push("estimated");
-  setTag(section.querySelector(".figure"), tags.join(", "), tags[0]);
-  setText(section.querySelector(".prose"), zoneNote(answer));
-  const marginal = answer.marginal;
-  const note = section.querySelector(".note");
-  note.hidden = marginal === null;
-  setText(note, marginal === null ? ""
-    : `One kilowatt-hour more: ${plain.format(marginal.intensity_g_per_kwh)} g (${marginal.provider}), advice only.`);
-  const slots = nextDay(answer.forecast, answer.unix_s);
-  showForecast(charts.get(section), slots, { nowUnixS: answer.unix_s, zone: answer.zone, format: perKwh });
-}
-
-// --- budgets ---------------------------------------------------------------------
-
-function amount(value, unit) {
-  if (value === null) return UNKNOWN;
-  if (unit === "grams") return grams(value);
-  if (unit === "joules") return energy(value);
-  return `${whole.format(value)} ${unit}`;
-}
-
-function drawBudgets(answer) {
-  const budgets = answer.budgets;
-  $("budgets-part").hidden = budgets.length === 0;
-  fillBars($("budgets"), budgets.map((budget) => {
-    const over = budget.spent_ratio !== null && budget.spent_ratio > 1;
-    const soon = budget.projected_ratio !== null && budget.projected_ratio > 1;
-    const more = [`${amount(budget.spent, budget.unit)} of ${amount(budget.amount, budget.unit)}`];
-    if (budget.projected_ratio !== null) more.push(`${percent(budget.projected_ratio)} expected`);
-    // Of a rolling period the end is always now.
-    const ends = budget.period_end_unix_s;
-    more.push(ends !== null && ends > answer.unix_s ? `${budget.period} until ${date(ends)}` : `per ${budget.period}`);
-    if (budget.spent !== null) more.push(`${percent(budget.data_quality)} on live and complete data`);
-    return {
-      key: budget.name, name: budget.name, side: budget.team, value: percent(budget.spent_ratio),
-      ratio: budget.spent_ratio, more: more.join(" · "),
-      tag: over ? "overspent" : soon ? "will be overspent" : "", kind: over || soon ? "fault" : undefined,
-    };
-  }));
-  const note = answer.error ? `Prometheus cannot be read: ${answer.error}`
-    : answer.catching_up ? "The past of some budgets is still being read." : "";
-  showNotice("budgets-note", note);
-}
-
-// --- providers -------------------------------------------------------------------
-
-function drawProviders(hub) {
-  const rank = (feed) => (WELL.has(feed.outcome) ? 1 : 0);
-  const feeds = [...hub.feeds].sort((a, b) => rank(a) - rank(b));
-  fillSources($("providers"), feeds.map((feed) => {
-    const more = [feed.zones.join(", ")];
-    if (feed.failures > 1) more.push(`${whole.format(feed.failures)} times in a row`);
-    const wait = feed.next_unix_s - hub.unix_s;
-    more.push(wait < 1 ? "is being asked" : `asked again in ${duration(wait)}`);
-    return {
-      key: `${feed.provider} ${feed.is_forecast} ${feed.zones.join(" ")}`,
-      name: feed.is_forecast ? `${feed.provider}, forecast` : feed.provider,
-      state: OUTCOMES[feed.outcome] ?? feed.outcome,
-      up: feed.outcome === "ok", fault: !WELL.has(feed.outcome),
-      more: more.join(" · "), message: feed.error,
-    };
-  }));
-  const well = feeds.filter((feed) => feed.outcome === "ok").length;
-  setAside($("providers-title"), feeds.length ? `${well} of ${feeds.length} ok` : "");
-  showNotice("providers-empty", feeds.length ? "" : "Nobody is asked: the zones have their yearly figures.");
-}
-
-// --- the loop ----------------------------------------------------------------------
+// Asked each 30 s; after so long without a word something is wrong.
+const OLD_S = 120;
 
 let last = null;
 
-function show([hub, budgets]) {
+function nameOf(clusters, zones) {
+  const names = clusters.map(({ cluster }) => cluster).filter(Boolean);
+  if (names.length === 1) return names[0];
+  if (names.length > 1) return `${names.length} clusters: ${names.join(", ")}`;
+  return zones.length === 1 ? `hub of ${zones[0].zone}` : "hub";
+}
+
+/** Why there are no figures of the cluster, and what to do; "" if there are. */
+function whyUnknown({ prometheus, observed_unix_s: seen, missing }) {
+  if (prometheus === null) {
+    return "Power, jobs, tenants and nodes are not shown, because the hub knows of no Prometheus. Set prometheus.url in its file to the address of the one that scrapes the nodes, and reload the hub.";
+  }
+  if (prometheus.error && seen === null) {
+    return `Prometheus does not tell anything: ${prometheus.error}. See whether it runs, and whether prometheus.url in the hub's file is its address.`;
+  }
+  if (prometheus.error) {
+    return `Prometheus has not answered since ${clock(prometheus.failing_since_unix_s)}: ${prometheus.error}. The figures of the cluster are of ${clock(seen)}. See whether it runs and whether the hub reaches it.`;
+  }
+  if (seen === null) return "Prometheus is being asked for the first time.";
+  return missing.find(({ part }) => part === "nodes")?.remedy ?? "";
+}
+
+function ageOf({ unix_s: now, observed_unix_s: seen, prometheus, complete }) {
+  if (now - seen > OLD_S && !prometheus.error) return "being asked for";
+  return `${duration(now - seen)} ago${complete ? "" : ", incomplete"}`;
+}
+
+/** Say at the top what needs somebody, each a way to where it is explained. */
+function drawAttention(items) {
+  const list = $("attention");
+  keyed(list, items, ({ text }) => text, () => add(document.createElement("li"), "a").parentElement, (node, { text, to }) => {
+    node.firstChild.href = `#${to}`;
+    setText(node.firstChild, text);
+  });
+  list.hidden = !items.length;
+}
+
+function show([overview, hub, budgets]) {
   last = hub;
-  keyed($("zones"), hub.zones, (answer) => answer.zone, makeZone, drawZone);
-  drawBudgets(budgets);
-  drawProviders(hub);
+  const known = overview.nodes !== null;
+  for (const card of document.querySelectorAll("[data-of=prometheus]")) card.hidden = !known;
+  const why = whyUnknown(overview);
+  showNotice("unknown", why);
+  $("unknown").classList.toggle("trouble", Boolean(overview.prometheus?.error));
+  const name = nameOf(overview.clusters, hub.zones);
+  setText($("cluster"), name);
+  if (known) {
+    setAside($("power-title"), ageOf(overview));
+    drawPower(overview);
+    drawHistory(overview);
+    drawSplit(overview);
+    drawJobs(overview);
+    drawTenants(overview);
+  }
+  drawZones(hub, overview);
+  drawAttention([...drawNodes(overview), ...drawBudgets(budgets), ...drawAsked(hub, overview)]);
   $("refused").hidden = !hub.reload_refused;
-  document.title = `${hub.zones.map((answer) => `${answer.zone} ${plain.format(answer.intensity_g_per_kwh)}`).join(" · ")} · jouled hub`;
-  setText($("about"), `jouled ${hub.version} · for ${duration(hub.unix_s - hub.started_unix_s)}`);
+  const power = overview.power.total_w;
+  const grid = hub.zones.slice(0, 2).map((zone) => `${zone.zone} ${plain.format(zone.intensity_g_per_kwh)} g`).join(" · ");
+  document.title = `${power === null ? grid : watts(power)} · ${name} · jouled`;
+  setText($("about"), `jouled ${hub.version} · up for ${duration(hub.unix_s - hub.started_unix_s)}`);
   return null;
 }
 
 follow({
   everyMs: EVERY_MS,
   who: "hub",
-  ask: () => Promise.all([ask("api/v1/hub"), ask("api/v1/budgets")]),
+  ask: () => Promise.all([ask("api/v1/overview"), ask("api/v1/hub"), ask("api/v1/budgets")]),
   show,
   sinceUnixS: () => last?.unix_s ?? null,
 });
