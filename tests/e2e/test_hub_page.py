@@ -36,9 +36,9 @@ providers:
             page.on("console", lambda message: complaints.append(message.text))
             page.goto(hub.url)
             status = page.get_by_role("status")
-            germany = page.get_by_role("region", name="DE", exact=True)
-            italy = page.get_by_role("region", name="IT", exact=True)
-            first = page.locator("#providers li").first
+            germany = page.get_by_role("region", name="Grid DE", exact=True)
+            italy = page.get_by_role("region", name="Grid IT", exact=True)
+            first = page.locator("#asked li").first
 
             expect(status).to_have_text("live", timeout=LONG_MS)
             expect(germany).to_contain_text("Live from energy-charts", timeout=LONG_MS)

@@ -2,33 +2,41 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from exporter.carbon.errors import CredentialsError
-from exporter.core.forecast import ForecastPoint
-from exporter.core.units import GramsPerKwh, Ratio, Seconds
 from exporter.hub.budgets.amount import parse_amount
 from exporter.hub.budgets.budget import Budget
 from exporter.hub.budgets.period import CalendarPeriod, RollingPeriod
 from exporter.hub.budgets.status import BudgetStatus, Standing
-from tests.fakes.browser import SIZES, WORST_CONTRAST, system_chromium
+from exporter.hub.overview.figures import Missing, Overview, Part
+from exporter.hub.overview.keeper import OverviewStanding
+from exporter.hub.slurm.keeper import SlurmStanding
+from tests.fakes.browser import system_chromium
 from tests.fakes.carbon import NOW, FakeProvider
 from tests.fakes.carbon_world import traits
 from tests.fakes.hub import HubWorld
-from tests.fakes.serving import serving
+from tests.fakes.hub_page import busy_world, quiet_world, serving_hub, visiting
+from tests.fakes.overview_figures import busy_overview, standing
+from tests.fakes.page_checks import (
+    LARGEST_BYTES,
+    LONG_MS,
+    LOOKS,
+    Look,
+    axe_violations,
+    tab_stops,
+)
 
 WEB = Path(__file__).parents[2] / "exporter" / "hub" / "web"
-LARGEST_BYTES = 30_000
-LONG_MS = 30_000
 HOUR_S = 3600.0
 UNKNOWN = "\N{EN DASH}"
+CLOCK = r"\d\d:\d\d"
+OF_THE_CLUSTER = ("Power now", "Largest jobs", "Tenants", "Nodes")
 
 
 @pytest.fixture(scope="module")
@@ -38,181 +46,309 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-def outlook() -> tuple[ForecastPoint, ...]:
-    """Return a forecast of 30 hours: least after 5 hours, most after 12."""
-    values = {5: 120.0, 12: 480.0}
-    return tuple(
-        ForecastPoint(
-            Seconds(NOW + hour * HOUR_S),
-            Seconds(HOUR_S),
-            GramsPerKwh(values.get(hour, 300.0)),
-        )
-        for hour in range(30)
-    )
+def test_nothing_is_ever_parsed_as_html() -> None:
+    """Names come from users, and messages from providers."""
+    script = "".join(file.read_text(encoding="utf-8") for file in WEB.glob("*.js"))
 
-
-def busy_world(folder: Path) -> HubWorld:
-    """Return a hub with a live zone, and one whose provider refuses the token."""
-    refused = CredentialsError("api.example.org answered 403 (Forbidden)")
-    world = HubWorld(
-        folder,
-        DE=(
-            FakeProvider(value=321.0, outlook=outlook()),
-            FakeProvider(traits("advice", signal="marginal"), value=700.0),
-        ),
-        FR=(FakeProvider(traits("two"), failure=refused),),
-    )
-    world.poll()
-    return world
-
-
-@dataclass
-class Visit:
-    """A page, what it asked for, and what it complained of."""
-
-    page: Page
-    world: HubWorld
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def visiting(
-    browser: Browser,
-    world: HubWorld,
-    *,
-    size: str = "desk",
-    scheme: Literal["light", "dark"] = "light",
-) -> Iterator[Visit]:
-    """Open the page of a hub, and wait until it is there."""
-    width, height = SIZES[size]
-    with (
-        serving(world.app) as port,
-        browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            reduced_motion="reduce",
-            timezone_id="UTC",
-        ) as context,
-    ):
-        visit = Visit(context.new_page(), world)
-        page = visit.page
-        page.on("request", lambda request: visit.asked.append(request.url))
-        page.on("console", lambda message: visit.complaints.append(message.text))
-        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        page.goto(f"http://127.0.0.1:{port}/")
-        expect(page.get_by_role("status")).to_have_text("live", timeout=LONG_MS)
-        yield visit
-
-
-def test_the_page_is_light_and_parses_nothing_as_html() -> None:
-    """It is opened on phones; and providers say what they like."""
-    script = (WEB / "hub.js").read_text(encoding="utf-8")
-
-    assert sum(path.stat().st_size for path in WEB.iterdir()) <= LARGEST_BYTES
     for way in ("HTML", "document.write", "eval(", "http://", "https://"):
         assert way not in script
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [("phone", "light"), ("phone", "dark"), ("desk", "light"), ("desk", "dark")],
-)
-def test_a_busy_hub_is_shown_without_complaint(
-    browser: Browser, tmp_path: Path, size: str, scheme: Literal["light", "dark"]
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_cluster_at_work_is_shown_without_complaint(
+    browser: Browser, tmp_path: Path, look: Look
 ) -> None:
-    """On a phone and at a desk, by day and by night; asking nobody else."""
-    world = busy_world(tmp_path)
-    with visiting(browser, world, size=size, scheme=scheme) as visit:
+    """From a phone to a wall, by day and by night; asking the hub alone."""
+    with visiting(browser, busy_world(tmp_path), look) as visit:
         page = visit.page
-        page.screenshot(path=tmp_path / f"{size}-{scheme}.png", full_page=True)
+        page.screenshot(path=tmp_path / f"{look}.png", full_page=True)
 
-        germany = page.get_by_role("region", name="DE", exact=True)
-        expect(germany.locator(".figure")).to_contain_text("321")
-        expect(germany).to_contain_text("Live from one, lifecycle factors, 0 s old.")
-        expect(germany).to_contain_text("One kilowatt-hour more: 700 g (advice)")
-        expect(germany.locator(".tag")).to_have_count(0)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        ratio, text = page.evaluate(WORST_CONTRAST)
+        expect(page.get_by_role("heading", level=1)).to_have_text("alps")
+        expect(page.locator("#power")).to_have_text("214kW")
+        expect(page.locator("#energy")).to_have_text("4.91MWh")
+        expect(page.locator("#grams")).to_have_text("1.50t CO\N{SUBSCRIPT TWO}e")
+        expect(page.locator("#jobs tbody tr")).to_have_count(7)
+        expect(page.locator("#tenants tbody tr")).to_have_count(6)
+        expect(page.locator("#budgets li")).to_have_count(4)
+        assert visit.faults() == []
 
-    assert width == SIZES[size][0]
-    assert ratio >= 4.5, text
-    assert visit.complaints == []
-    for url in visit.asked:
-        assert re.match(r"http://127\.0\.0\.1:\d+/|data:image/svg", url)
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_axe_finds_nothing(browser: Browser, tmp_path: Path, look: Look) -> None:
+    """Who cannot see it, or has no mouse, is meant as well."""
+    with serving_hub(busy_world(tmp_path)) as url:
+        assert axe_violations(browser, url, look) == []
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_axe_finds_nothing_on_a_page_without_figures(
+    browser: Browser, tmp_path: Path, *, is_away: bool
+) -> None:
+    """What is said in place of figures is for everybody too."""
+    world = quiet_world(tmp_path)
+    if is_away:
+        world.overview.standing = _away(None)
+    with serving_hub(world) as url:
+        assert axe_violations(browser, url) == []
+
+
+def test_the_page_is_light(browser: Browser, tmp_path: Path) -> None:
+    """It is opened on phones, and stays open on walls."""
+    with visiting(browser, busy_world(tmp_path)) as visit:
+        assert 10_000 < visit.weight() <= LARGEST_BYTES
+
+
+def test_a_wall_shows_what_matters_without_scrolling(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Nobody stands there with a mouse."""
+    (wall, *_) = [look for look in LOOKS if look.size == "wall"]
+    with visiting(browser, busy_world(tmp_path), wall) as visit:
+        page = visit.page
+        for place in ("#attention", "#power", "#grams", "#chart", "#split", "#budgets"):
+            box = page.locator(place).bounding_box()
+            assert box is not None, place
+            assert box["y"] + box["height"] <= wall.height, place
+        for place in ("#jobs tbody tr", "#tenants tbody tr"):
+            box = page.locator(place).nth(4).bounding_box()
+            assert box is not None, place
+            assert box["y"] + box["height"] <= wall.height, place
+
+
+def test_what_needs_somebody_is_said_first(browser: Browser, tmp_path: Path) -> None:
+    """With a way to where it is explained."""
+    with visiting(browser, busy_world(tmp_path)) as visit:
+        page = visit.page
+        items = page.get_by_role("list", name="What needs somebody").locator("a")
+
+        expect(items).to_have_text(
+            [
+                "2 nodes silent",
+                "nvml does not answer in time on 3 nodes",
+                "rapl may not be read on 1 node",
+                "budget climate: will be overspent",
+            ]
+        )
+        items.first.press("Enter")
+        assert page.evaluate("location.hash") == "#nodes-title"
+        nodes = page.get_by_role("region", name="Nodes", exact=True)
+        expect(nodes).to_contain_text("126of 128 answer")
+        expect(nodes).to_contain_text("on 3 nodes: n003, n041, n077")
+        expect(nodes).to_contain_text("systemctl status jouled")
+
+
+def test_measured_and_estimated_watts_are_told_apart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """A sum that is partly a model says of how many nodes."""
+    world = busy_world(tmp_path)
+    with visiting(browser, world) as visit:
+        note = visit.page.locator("#power-note")
+        expect(note).to_have_text("CPU on 6 of 128 nodesestimated")
+
+        overview = busy_overview(NOW)
+        assert overview.nodes is not None
+        nodes = replace(overview.nodes, estimated={})
+        world.overview.standing = standing(replace(overview, nodes=nodes))
+
+        expect(note.locator(".tag")).to_have_text("measured", timeout=LONG_MS)
+
+
+def test_tables_are_sorted_by_who_reads_them(browser: Browser, tmp_path: Path) -> None:
+    """The most power first, until somebody wants to know something else."""
+    with visiting(browser, busy_world(tmp_path)) as visit:
+        page = visit.page
+        first = page.locator("#jobs tbody tr").first
+
+        expect(first).to_contain_text("train-llm-7b")
+        page.locator("#jobs").get_by_role("button", name="Energy").press("Enter")
+        expect(first).to_contain_text("icon-r2b9")
+        expect(page.locator("#jobs")).to_contain_text("hmc lattice <64>")
+
+
+def test_without_a_prometheus_the_page_says_which_setting_is_missing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Intensity is there all the same; nothing of the cluster is made up."""
+    with visiting(browser, quiet_world(tmp_path)) as visit:
+        page = visit.page
+        expect(page.locator("#unknown")).to_contain_text("Set prometheus.url")
+        for name in OF_THE_CLUSTER:
+            expect(page.get_by_role("region", name=name, exact=True)).to_be_hidden()
+        grid = page.get_by_role("region", name="Grid DE", exact=True)
+        expect(grid.locator(".figure")).to_contain_text("383")
+        expect(page.locator("#budgets-empty")).to_contain_text("Add budgets")
+        assert visit.faults() == []
+
+
+def _away(overview: Overview | None) -> OverviewStanding:
+    return standing(
+        overview,
+        outcome="unavailable",
+        error="prometheus.example.org cannot be reached: ConnectError",
+        failing_since_s=NOW - 60.0,
+    )
+
+
+def test_while_prometheus_is_away_the_last_figures_are_marked_as_old(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """And the page says since when, and what to look at."""
+    world = busy_world(tmp_path)
+    world.overview.standing = _away(busy_overview(NOW - 120.0))
+    with visiting(browser, world) as visit:
+        page = visit.page
+        expect(page.locator("#unknown")).to_contain_text(
+            re.compile(rf"Prometheus has not answered since {CLOCK}.*ConnectError")
+        )
+        expect(page.locator("#power")).to_contain_text("214")
+        expect(page.locator("#power .tag")).to_have_text("stale")
+        expect(page.locator("#power-title")).to_contain_text("2 min ago")
+        expect(page.locator("#asked li").first).to_contain_text("does not answer")
+
+        world.overview.standing = _away(None)
+        expect(page.locator("#unknown")).to_contain_text(
+            "Prometheus does not tell anything", timeout=LONG_MS
+        )
+        expect(page.locator("#power")).to_be_hidden()
+
+
+def test_a_prometheus_without_nodes_is_explained(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """The first thing that somebody sees who begins."""
+    world = quiet_world(tmp_path)
+    none = Missing("nodes", "absent", "Prometheus knows no node. Add them.")
+    world.overview.standing = standing(Overview(NOW, missing=(none,)))
+    with visiting(browser, world) as visit:
+        expect(visit.page.locator("#unknown")).to_have_text(
+            "Prometheus knows no node. Add them."
+        )
+
+
+def test_a_figure_that_is_not_known_is_a_dash_with_its_reason(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Never a zero, and never without what to do."""
+    parts: tuple[Part, ...] = ("power", "course", "day", "jobs", "tenants", "grams")
+    missing = tuple(Missing(part, "rules", f"Load {part}.yml.") for part in parts)
+    world = quiet_world(tmp_path)
+    nodes = busy_overview(NOW).nodes
+    world.overview.standing = standing(Overview(NOW, nodes=nodes, missing=missing))
+    with visiting(browser, world) as visit:
+        page = visit.page
+        expect(page.locator("#power")).to_have_text(UNKNOWN)
+        expect(page.locator("#power-note")).to_have_text("Load power.yml.")
+        expect(page.locator("#day-note")).to_have_text("Load day.yml.")
+        expect(page.locator("#chart figcaption")).to_have_text("Load course.yml.")
+        expect(page.locator("#jobs-empty")).to_have_text("Load jobs.yml.")
+        expect(page.locator("#tenants-empty")).to_have_text("Load tenants.yml.")
+        assert visit.faults() == []
+
+
+def test_a_cluster_at_rest_is_no_fault(browser: Browser, tmp_path: Path) -> None:
+    """No jobs, no tenants, nothing broken: each says so in words."""
+    busy = busy_overview(NOW)
+    assert busy.nodes is not None
+    assert busy.day is not None
+    world = quiet_world(tmp_path)
+    world.overview.standing = standing(
+        replace(
+            busy,
+            jobs=(),
+            running=0,
+            day=replace(busy.day, tenants=()),
+            nodes=replace(busy.nodes, up=128, down=(), faults=(), faulty=0),
+        )
+    )
+    with visiting(browser, world) as visit:
+        page = visit.page
+        expect(page.locator("#jobs-empty")).to_contain_text("No jobs run now.")
+        expect(page.locator("#tenants-empty")).to_contain_text("No tenant used energy")
+        expect(page.locator("#nodes-note")).to_contain_text("All nodes answer")
+        expect(page.locator("#attention")).to_be_hidden()
+        assert visit.faults() == []
 
 
 def test_a_zone_without_a_live_value_says_what_it_has(
     browser: Browser, tmp_path: Path
 ) -> None:
     """A fallback is explained, and marked as one."""
-    world = busy_world(tmp_path)
+    refused = CredentialsError("api.example.org answered 403 (Forbidden)")
+    world = HubWorld(
+        tmp_path,
+        DE=(FakeProvider(value=321.0),),
+        FR=(FakeProvider(traits("two"), failure=refused),),
+    )
+    world.poll()
     with visiting(browser, world) as visit:
-        france = visit.page.get_by_role("region", name="FR", exact=True)
-        germany = visit.page.get_by_role("region", name="DE", exact=True)
+        page = visit.page
+        france = page.get_by_role("region", name="Grid FR", exact=True)
+        germany = page.get_by_role("region", name="Grid DE", exact=True)
+        first = page.locator("#asked li").first
 
         expect(france.locator(".tag")).to_have_text("fallback")
         expect(france).to_contain_text("Yearly figure (owid-yearly")
         expect(france).to_contain_text("Nobody tells a forecast.")
+        expect(germany).to_contain_text("Live from one, lifecycle factors, 0 s old.")
+        # Who fails is shown first, with the reason.
+        expect(first).to_contain_text("two")
+        expect(first).to_contain_text("refuses the token or the zone")
+        expect(first).to_contain_text("FR · asked again in 6 h 0 min")
+        expect(first.locator(".message")).to_have_text(str(refused))
+        expect(page.locator("#asked-title")).to_contain_text("1 of 2 ok")
+        assert visit.faults() == []
 
         world.pass_s(HOUR_S)
 
         expect(germany).to_contain_text("Last good value of one", timeout=LONG_MS)
-        expect(germany).to_contain_text("It stands in until 16:40.")
+        expect(germany).to_contain_text(re.compile(f"It stands in until {CLOCK}"))
         expect(germany.locator(".tag")).to_have_text("fallback")
 
 
-def test_a_provider_that_fails_is_shown_first_with_the_reason(
-    browser: Browser, tmp_path: Path
-) -> None:
-    """It is what somebody came here to find out."""
-    with visiting(browser, busy_world(tmp_path)) as visit:
+def test_the_greenest_hours_are_said_in_words(browser: Browser, tmp_path: Path) -> None:
+    """Who cannot see the chart gets what it says."""
+    with visiting(browser, quiet_world(tmp_path)) as visit:
         page = visit.page
-        first = page.locator("#providers li").first
+        grid = page.get_by_role("region", name="Grid DE", exact=True)
+        chart = grid.get_by_role("img", name=re.compile("Forecast of DE"))
 
-        expect(first).to_contain_text("two")
-        expect(first).to_contain_text("refuses the token or the zone")
-        expect(first).to_contain_text("FR · asked again in 6 h 0 min")
-        expect(first.locator(".message")).to_have_text(
-            "api.example.org answered 403 (Forbidden)"
+        expect(grid.locator(".greenest")).to_have_text(
+            re.compile(
+                rf"Greenest 4 hours: {CLOCK} to {CLOCK}, in 13 h 45 min; 199 g on "
+                r"average, 48 % less than now\."
+            )
         )
-        expect(page.locator("#providers-title")).to_contain_text("2 of 3 ok")
-
-
-def test_the_chart_is_described_in_words(browser: Browser, tmp_path: Path) -> None:
-    """Who cannot see it gets what it says; a day of it, not all."""
-    with visiting(browser, busy_world(tmp_path)) as visit:
-        chart = visit.page.get_by_role("img", name=re.compile("Forecast of DE"))
-
         expect(chart).to_have_attribute(
-            "aria-label",
-            "Forecast of DE for the next 24 hours: lowest 120 g at 15:40, highest "
-            "480 g at 22:40",
+            "aria-label", re.compile(f"lowest 188 g at {CLOCK}, highest 452 g")
         )
-        chart.hover(position={"x": 3, "y": 60})
-        caption = visit.page.get_by_role("region", name="DE", exact=True).locator(
-            "figcaption"
+        chart.focus()
+        page.keyboard.press("Home")
+        expect(grid.locator("figcaption")).to_contain_text(
+            re.compile(rf"{CLOCK} to {CLOCK}: \d+ g expected")
         )
-        expect(caption).to_have_text("10:40 to 11:40: 300 g expected")
 
 
 def test_the_page_follows_the_hub(browser: Browser, tmp_path: Path) -> None:
-    """Zones come and go with a reload; a refused one is said."""
-    world = busy_world(tmp_path)
+    """Zones come and go with a reload; a refused one is said; so is slurmrestd."""
+    world = quiet_world(tmp_path)
     with visiting(browser, world) as visit:
         page = visit.page
         expect(page.locator("#refused")).to_be_hidden()
 
         world.desk.reload_refused = True
+        world.slurm = SlurmStanding(next_unix_s=NOW + 60, error="it answered 401")
         expect(page.locator("#refused")).to_be_visible(timeout=LONG_MS)
+        slurm = page.locator("#asked li").filter(has_text="slurmrestd")
+        expect(slurm).to_contain_text("it answered 401")
 
         world.desk.reload_refused = False
+        world.slurm = None
         world.replace(GB=())
-        expect(page.get_by_role("region", name="GB", exact=True)).to_be_visible(
-            timeout=LONG_MS
-        )
-        expect(page.get_by_role("region", name="DE", exact=True)).to_have_count(0)
-        expect(page.locator("#providers-empty")).to_contain_text("Nobody is asked")
+        britain = page.get_by_role("region", name="Grid GB", exact=True)
+        expect(britain).to_be_visible(timeout=LONG_MS)
+        expect(page.get_by_role("region", name="Grid DE", exact=True)).to_have_count(0)
+        expect(page.locator("#asked-empty")).to_contain_text("Nobody is asked")
         expect(page.locator("#refused")).to_be_hidden()
 
 
@@ -221,82 +357,85 @@ def test_budgets_are_shown_with_what_they_are_worth(
 ) -> None:
     """Who is over, who will be, and how far the numbers can be trusted."""
     month = CalendarPeriod("month", ZoneInfo("UTC"))
-    physics = Budget("physics", parse_amount("200kg", None), month, team="Physics")
     power = Budget(
         "power", parse_amount("10MWh", None), RollingPeriod(30 * 86400.0, "30d")
     )
-    known = BudgetStatus(
-        physics,
+    world = busy_world(tmp_path)
+    unknown = BudgetStatus(power)
+    over = BudgetStatus(
+        Budget("over", parse_amount("1kg", None), month),
         at_s=NOW,
         period=month.around(NOW),
-        spent=150_000.0,
-        projected=230_000.0,
-        live=Ratio(0.8),
-        complete=Ratio(1.0),
+        spent=2000.0,
     )
-    world = busy_world(tmp_path)
+    world.standing = Standing(
+        (world.standing.statuses[1], unknown, over), error="no way to it"
+    )
     with visiting(browser, world) as visit:
         page = visit.page
-        expect(page.locator("#budgets-part")).to_be_hidden()
+        climate, empty, spent = (page.locator("#budgets li").nth(n) for n in range(3))
 
-        world.standing = Standing((known, BudgetStatus(power)), error="no way to it")
-
-        first, second = (page.locator("#budgets li").nth(index) for index in (0, 1))
-        expect(first).to_contain_text("physics", timeout=LONG_MS)
-        expect(first).to_contain_text("Physics")
-        expect(first.locator(".value")).to_have_text("75 %")
-        expect(first.locator(".tag")).to_have_text("will be overspent")
-        expect(first.locator(".more")).to_have_text(
-            "150 kg of 200 kg · 115 % expected · month until 1 Dec · "
-            "80 % on live and complete data"
+        expect(climate).to_contain_text("Climate group")
+        expect(climate.locator(".value")).to_have_text("81 %")
+        expect(climate.locator(".tag")).to_have_text("will be overspent")
+        expect(climate.locator(".more")).to_have_text(
+            re.compile(
+                r"9\.72 t of 12 t · 114 % expected · month until \d+ \w+ · "
+                "80 % on live and complete data"
+            )
         )
-        expect(second.locator(".value")).to_have_text(UNKNOWN)
-        expect(second.locator(".tag")).to_have_count(0)
-        expect(second.locator(".more")).to_have_text(f"{UNKNOWN} of 10 MWh · per 30d")
-        expect(page.locator("#budgets-note")).to_have_text(
-            "Prometheus cannot be read: no way to it"
-        )
-        width = page.evaluate("document.documentElement.scrollWidth")
-        ratio, text = page.evaluate(WORST_CONTRAST)
-
-    assert width == SIZES["desk"][0]
-    assert ratio >= 4.5, text
-    assert visit.complaints == []
+        expect(empty.locator(".value")).to_have_text(UNKNOWN)
+        expect(empty.locator(".tag")).to_have_count(0)
+        expect(empty.locator(".more")).to_have_text(f"{UNKNOWN} of 10 MWh · per 30d")
+        expect(spent.locator(".tag")).to_have_text("overspent")
+        expect(page.locator("#budgets-note")).to_contain_text("no way to it")
+        assert visit.faults() == []
 
 
 def test_a_hub_that_is_gone_is_told_from_one_that_is_well(
     browser: Browser, tmp_path: Path
 ) -> None:
     """The last numbers stay, and are marked as old."""
-    world = busy_world(tmp_path)
     with browser.new_context() as context:
         page = context.new_page()
         status = page.get_by_role("status")
-        with serving(world.app) as port:
-            page.goto(f"http://127.0.0.1:{port}/")
+        with serving_hub(busy_world(tmp_path)) as url:
+            page.goto(url)
             expect(status).to_have_text("live", timeout=LONG_MS)
 
         expect(status).to_contain_text("no answer since", timeout=LONG_MS)
-        expect(page.get_by_role("region", name="DE", exact=True)).to_contain_text("321")
+        expect(page.locator("#power")).to_contain_text("214")
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
-def test_a_keyboard_and_a_screen_reader_find_their_way(
-    browser: Browser, tmp_path: Path, size: str
-) -> None:
-    """Landmarks, headings in order, and a way past the zones."""
-    with visiting(browser, busy_world(tmp_path), size=size) as visit:
+def test_a_keyboard_finds_its_way(browser: Browser, tmp_path: Path) -> None:
+    """Past everything at once, or through all of it, and it is always seen where."""
+    with visiting(browser, busy_world(tmp_path)) as visit:
         page = visit.page
         for landmark in ("banner", "main", "contentinfo", "navigation"):
             expect(page.get_by_role(landmark)).to_have_count(1)
-        levels = page.locator("h1, h2, h3").evaluate_all(
-            "(all) => all.map((heading) => heading.tagName)"
-        )
         page.keyboard.press("Tab")
-        expect(page.locator(":focus")).to_have_text("Skip to the providers")
+        expect(page.locator(":focus")).to_have_text("Skip to how the hub is doing")
         page.keyboard.press("Enter")
+        assert page.evaluate("location.hash") == "#asked-title"
+        page.goto(visit.origin)
+        expect(page.get_by_role("status")).to_have_text("live", timeout=LONG_MS)
+        stops = tab_stops(page)
 
-        assert levels[0] == "H1"
-        assert set(levels[1:]) == {"H2"}
-        assert page.evaluate("location.hash") == "#providers-title"
-        expect(page.get_by_role("status")).to_have_attribute("aria-live", "polite")
+    assert stops[0] == "Skip to how the hub is doing"
+    assert "2 nodes silent" in stops
+    assert any(stop.startswith("Forecast of DE") for stop in stops)
+    assert any(stop.startswith("Power of the last") for stop in stops)
+    assert stops[-1] == "OpenAPI"
+
+
+def test_the_choice_of_colours_lasts(browser: Browser, tmp_path: Path) -> None:
+    """A wall in a dark room is set up once."""
+    with visiting(browser, quiet_world(tmp_path)) as visit:
+        page = visit.page
+        button = page.get_by_role("button", name="Colours")
+        button.press("Enter")
+        button.press("Enter")
+        page.reload()
+
+        expect(button).to_have_text("Colours: dark")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
