@@ -1,11 +1,13 @@
 import re
 import tomllib
+from textwrap import dedent
 
 import yaml
 
 from scripts.chart import MANIFESTS, README, manifests, readme
-from tests.fakes.chart import CHART, Chart, Rendered, read_manifests
+from tests.fakes.chart import CHART, NEWEST, Chart, Rendered, merged, read_manifests
 from tests.fakes.command_line import REPOSITORY
+from tests.fakes.kubernetes_schemas import assert_valid
 
 STALE = "stale: run make docs"
 DOCUMENTS = (
@@ -60,6 +62,24 @@ def test_chart_image_and_program_are_of_one_version(default: Rendered) -> None:
     assert default.container("node")["image"] == f"jouled:{version}"
     assert f"ARG VERSION={version}\n" in image
     assert f"jouled:{version}" in (MANIFESTS.parent / "README.md").read_text()
+
+
+def test_examples_of_values_make_a_chart_that_installs(chart: Chart) -> None:
+    """All of them together, as one who reads the page from top to bottom has them."""
+    page = (REPOSITORY / "docs" / "install-kubernetes.md").read_text()
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
+    examples = [yaml.safe_load(dedent(text)) for _, text in blocks]
+
+    made = chart.objects(merged(*examples))
+
+    assert len(examples) == 4
+    assert_valid(made, NEWEST)
+    settings = yaml.safe_load(made.settings("node"))
+    assert settings["kubernetes"]["pod_labels"] == "team, app.kubernetes.io/name"
+    assert settings["carbon"] == {"zone": "DE"}
+    assert made.of_kind("Deployment")
+    mounts = [each["name"] for each in made.container("node")["volumeMounts"]]
+    assert "all-gpus" in mounts
 
 
 def test_documents_speak_of_values_that_there_are() -> None:
