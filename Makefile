@@ -11,13 +11,16 @@ DEV_STAMP := $(VENV)/.installed-dev
 INSTALL := pyproject.toml scripts/install.sh scripts/find-python.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench docs dashboards pins clean
+.PHONY: help run demo test check format bench docs dashboards pins clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(RUN_STAMP) ## install into .venv and start the daemon here, on 127.0.0.1:9878
 	@scripts/run.sh $(ARGS)
+
+demo: $(RUN_STAMP) ## a simulated cluster with hub and Prometheus, on the loopback; Ctrl-C ends it
+	@$(VENV)/bin/python -m scripts.demo $(ARGS)
 
 test: $(DEV_STAMP) ## run every test with coverage; ARGS="tests/core -x" runs a part
 	@scripts/system-packages.sh

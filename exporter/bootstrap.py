@@ -101,6 +101,7 @@ def daemon_plan(
         ),
         advice=_advice,
         archive=build_archive_reader,
+        name=None if stand_ins is None else stand_ins.name,
     )
 
 

@@ -56,6 +56,7 @@ class Plan:
             nothing.
         archive: builds what answers questions about jobs of the past; ``None``
             if none are kept.
+        name: what the node is called; ``None``: the name of the host.
     """
 
     reload: Callable[[], Config]
@@ -63,6 +64,7 @@ class Plan:
     live: Callable[[Config, Live | None], Live]
     advice: Callable[[Live], str]
     archive: Callable[[Config], JobArchive | None]
+    name: str | None = None
 
 
 def run(config: Config, plan: Plan) -> int:
@@ -120,6 +122,7 @@ class _Daemon:
         self._app = create_app(
             self._publisher,
             version=version(),
+            node=plan.name,
             level=config.metrics.level,
             interval_s=config.sampling.interval_s,
             archive=plan.archive(config),

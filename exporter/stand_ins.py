@@ -19,6 +19,7 @@ class StandIns:
     """Those who stand in.
 
     Attributes:
+        name: of the node; the host has another one.
         nvml: returns what has the functions of ``pynvml``, initialised; raises
             ``InitFailedError``.
         kubelet: tells which pod holds which GPU.
@@ -26,6 +27,7 @@ class StandIns:
         mark: says of sources that their numbers are not those of a machine.
     """
 
+    name: str
     nvml: Callable[[], ModuleType]
     kubelet: Kubelet
     witnesses: tuple[Witness, ...]

@@ -15,6 +15,7 @@ from exporter.carbon import (
     http_json,
     neso,
     rte_eco2mix,
+    simulated,
     watttime,
 )
 from exporter.carbon.electricity_maps import ElectricityMaps
@@ -30,6 +31,7 @@ from exporter.carbon.observation import Factors
 from exporter.carbon.provider import Provider
 from exporter.carbon.rte_eco2mix import RteEco2mix
 from exporter.carbon.secret import Secret
+from exporter.carbon.simulated import SimulatedGrid
 from exporter.carbon.watttime import WattTime
 from exporter.config.values import shorten
 from exporter.core.units import Seconds
@@ -183,6 +185,7 @@ KINDS: tuple[Kind, ...] = (
         needs_options=True,
     ),
     Kind(file.NAME, ("path", "live_for", "factors"), _file, needs_options=True),
+    Kind(simulated.NAME, (), lambda _: SimulatedGrid()),
 )
 
 KIND_OF: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -71,6 +71,7 @@ class SimulatedNode:
         self._pods = PodNode(tree, name, node, cluster.size.gpus)
         nvml = SimulatedNvml(self.machine, name, self._pids, monotonic)
         self.stand_ins = StandIns(
+            name=name,
             nvml=lambda: nvml,
             kubelet=self._pods.kubelet,
             witnesses=(self._pods.api,),

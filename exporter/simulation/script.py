@@ -193,9 +193,9 @@ def _idle_times(cluster: Cluster, rack: int, act: int) -> list[tuple[int, int, i
     times: list[tuple[int, int, int]] = []
     for slot in range(first, last + 1):
         chance = Chance(cluster.seed, "idle", rack, slot)
-        # The only node of a cluster does not rest.
+        # The first one never does: it is the one that people look at first.
         if chance.ratio() < _IDLE_CHANCE and len(nodes) > 1:
-            node = chance.one_of(nodes)
+            node = chance.one_of(nodes[1:])
             begin_s = slot * _IDLE_EVERY_S + chance.whole(0, _IDLE_EVERY_S - 300)
             times.append((node, begin_s, begin_s + chance.whole(120, 300)))
     return times

