@@ -2,20 +2,15 @@
 
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Daemon, running
+from tests.e2e.daemon import running
 from tests.e2e.exposition import Scrape
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
-from tests.fakes.kubelet import PlayedKubelet, played_kubelet
-from tests.fakes.machine import PlayedMachine
-from tests.fakes.nvml import FakeNvml
-from tests.fakes.pod_cgroups import PlayedPods, uid_of
+from tests.e2e.pod_machine import PodMachine, pod_machine
+from tests.fakes.pod_cgroups import uid_of
 
 pytestmark = pytest.mark.e2e
 
@@ -26,79 +21,18 @@ _ENERGY = "jouled_job_energy_joules_total"
 _FORGED = '"} 1\njouled_fake 2'
 
 
-class _Node:
-    """Everything that the daemon meets on a node."""
-
-    def __init__(
-        self, root: Path, cluster: PlayedCluster, kubelet: PlayedKubelet
-    ) -> None:
-        self.cluster = cluster
-        self.kubelet = kubelet
-        self.driver = FakeNvml(root / "nvml", 2)
-        self.machine = PlayedMachine("two-socket-intel", root / "machine")
-        self.pods = PlayedPods(root / "cgroup", time.monotonic)
-        self.pods.start_kubelet()
-        self.logs = root / "logs"
-        self.logs.mkdir()
-        flags = (
-            *("--path.procfs", self.machine.procfs, "--path.sysfs", self.machine.sysfs),
-            *("--path.cgroupfs", self.pods.cgroupfs),
-            *("--kubernetes.service-account-dir", cluster.folder),
-            *("--kubernetes.pod-resources-socket", kubelet.socket),
-            *("--kubernetes.log-dir", self.logs),
-            *("--kubernetes.pod-labels", "team"),
-            *("--carbon.zone", "DE"),
-        )
-        env = {
-            **self.driver.env(),
-            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-            "KUBERNETES_SERVICE_PORT": str(cluster.port),
-            "NODE_NAME": "node-1",
-        }
-        self.daemon = Daemon(root, flags, env)
-
-    @property
-    def gpus(self) -> list[str]:
-        """UUIDs of its GPUs."""
-        return [gpu.uuid for gpu in self.driver.gpus]
-
-    def start_pod(self, number: int, name: str, **labels: str) -> None:
-        """Bind a pod to the node, and start it."""
-        item = pod_object(name, uid_of(number), labels=labels, owner=("Job", "train"))
-        self.cluster.put(item)
-        self.pods.start_pod(number)
-
-    def play(self, stop: threading.Event) -> None:
-        """Let CPU counters go on until told to stop."""
-        while not stop.wait(0.1):
-            self.pods.play()
-
-
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[_Node]:
+def node(tmp_path: Path) -> Iterator[PodMachine]:
     """Play a node, without its daemon."""
-    with (
-        played_cluster(tmp_path / "cluster") as cluster,
-        played_kubelet(tmp_path / "kubelet") as kubelet,
-    ):
-        node = _Node(tmp_path, cluster, kubelet)
-        stop = threading.Event()
-        player = threading.Thread(target=node.play, args=(stop,))
-        player.start()
-        try:
-            with node.machine.playing():
-                yield node
-        finally:
-            stop.set()
-            player.join()
-            node.machine.close()
+    with pod_machine(tmp_path) as node:
+        yield node
 
 
 def _labelled(scrape: Scrape, **labels: str) -> bool:
     return bool(scrape.series(_INFO, **labels))
 
 
-def test_pods_are_told_with_names_labels_and_gpus(node: _Node) -> None:
+def test_pods_are_told_with_names_labels_and_gpus(node: PodMachine) -> None:
     """From a cgroup, a watch and a socket to one scrape."""
     first, second = node.gpus
     replicas = [f"{second}::{number}" for number in range(4)]
@@ -128,7 +62,7 @@ def test_pods_are_told_with_names_labels_and_gpus(node: _Node) -> None:
         assert len(node.cluster.lists) == 1
 
 
-def test_the_api_server_may_go_and_come_back(node: _Node) -> None:
+def test_the_api_server_may_go_and_come_back(node: PodMachine) -> None:
     """Energy goes on; who begins meanwhile is named by its logs."""
     node.start_pod(1, "train-1")
     with running(node.daemon) as daemon:
@@ -156,7 +90,7 @@ def test_the_api_server_may_go_and_come_back(node: _Node) -> None:
         assert _labelled(scrape, pod="train-2", job_id=uid)
 
 
-def test_a_pod_cannot_forge_a_series(node: _Node) -> None:
+def test_a_pod_cannot_forge_a_series(node: PodMachine) -> None:
     """Whatever its name is, the scrape stays one."""
     node.start_pod(1, _FORGED, team=_FORGED)
     with running(node.daemon) as daemon:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.core.gpu_activity import GpuActivity
 from exporter.core.model import GpuHold, GpuInstance, WorkloadsReading
 from exporter.core.units import Ratio
 from exporter.workloads.gpu_maps import READ_AGAIN_S, JobMap
@@ -196,6 +197,50 @@ def test_shards_are_parts_of_what_gres_conf_divides_a_gpu_into(
         assert _holds(reading, 1) == {_UUID[3]: 1 / 8}
         assert _holds(reading, 2) == {_UUID[3]: 3 / 8}
         assert _conflicts(node) == 0
+
+
+@pytest.mark.parametrize("layout", ["v1", "v2", "sluid"])
+def test_holders_of_shards_tell_what_they_did(tmp_path: Path, layout: Layout) -> None:
+    """By the cgroups of their processes, which are named in three ways."""
+    settings = GpuSettings(shards_per_gpu=8)
+    inventory = _inventory()
+    with slurm_node(tmp_path, layout, inventory=inventory, gpus=settings) as node:
+        pids = []
+        for job_id, shards in ((1, 1), (2, 3)):
+            told = environ(job_id, SLURM_JOB_GPUS="0", SLURM_SHARDS_ON_NODE=shards)
+            job = node.slurm.start_job(job_id, variables=told)
+            pids.append(job.pids[-1])
+        node.look()
+        parts = {pids[0]: Ratio(0.6), pids[1]: Ratio(0.3)}
+        inventory.activities[_UUID[3]] = GpuActivity(processes=parts)
+
+        reading = node.look()
+        later = node.look()
+
+        assert [usage_of(reading, job_id).gpus for job_id in (1, 2)] == [
+            (GpuHold(_UUID[3], Ratio(1 / 8), Ratio(0.6)),),
+            (GpuHold(_UUID[3], Ratio(3 / 8), Ratio(0.3)),),
+        ]
+        assert usage_of(later, 1).gpus == (GpuHold(_UUID[3], Ratio(1 / 8)),)
+        assert dict(node.source.doubts) == {}
+
+
+def test_jobs_on_instances_tell_what_they_did(tmp_path: Path) -> None:
+    """And how busy the whole GPU was, free instances included."""
+    inventory = _divided()
+    with slurm_node(tmp_path, "v2", inventory=inventory) as node:
+        one = environ(1, SLURM_JOB_GPUS="0", CUDA_VISIBLE_DEVICES="MIG-a")
+        node.slurm.start_job(1, variables=one)
+        node.look()
+        busy = {"MIG-a": Ratio(0.7), "MIG-b": Ratio(0.0), "MIG-c": Ratio(1.0)}
+        inventory.activities[_UUID[0]] = GpuActivity(instances=busy)
+
+        reading = node.look()
+
+        (hold,) = usage_of(reading, 1).gpus
+        assert hold.instance == "MIG-a"
+        assert hold.activity == pytest.approx(0.3)
+        assert reading.gpu_activity == {_UUID[0]: pytest.approx(3.1 / 7)}
 
 
 def test_without_that_number_the_holders_of_shards_share_all_of_it(
