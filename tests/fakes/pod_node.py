@@ -103,7 +103,12 @@ class PodNode:
         gpus = None
         if kubelet is not None:
             is_wanted = wanted_resources(
-                ("nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-*")
+                (
+                    "nvidia.com/gpu",
+                    "nvidia.com/gpu.shared",
+                    "nvidia.com/mig-*",
+                    "amd.com/gpu",
+                )
             )
             self.allocations = Allocations(
                 PodResources(kubelet.socket, is_wanted, Seconds(LONGEST_S)),

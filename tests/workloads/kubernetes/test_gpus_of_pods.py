@@ -310,6 +310,26 @@ def test_a_device_that_is_no_gpu_here_is_told_of(
     assert dict(node.source.doubts)["unknown_gpu"] == 1
 
 
+@pytest.mark.parametrize("device", ["0000:c1:00.0", "amdgpu_xcp_1", "renderD128"])
+def test_an_amd_gpu_is_unknown_and_never_guessed(
+    node: PodNode, kubelet: PlayedKubelet, device: str
+) -> None:
+    """It is in no inventory: nobody is charged for one of NVIDIA's in its place."""
+    kubelet.allocatable = {_RESOURCE: [_A, _B], "amd.com/gpu": [device]}
+    for number in (1, 2):
+        node.pods.start_pod(number)
+    kubelet.give("team-a", "pod-1", "amd.com/gpu", device)
+    _give(kubelet, 2, _A)
+
+    reading = _read(node)
+
+    assert _holds(reading, 1) == ()
+    assert _holds(reading, 2) == (GpuHold(_A),)
+    assert reading.unknown_gpus == {_A, _B}
+    assert device in node.source.doubt
+    assert dict(node.source.doubts) == {"unknown_gpu": 1}
+
+
 def test_until_the_kubelet_has_answered_nobody_knows(node: PodNode) -> None:
     """Unknown is not unallocated."""
     node.pods.start_pod(1)
