@@ -34,7 +34,7 @@ format: $(DEV_STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
 
-bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 10" is quicker, ARGS=--hub the hub, ARGS=--budgets the budgets, ARGS=--pods a node of Kubernetes, ARGS=--dashboards the queries of a cluster's dashboard
+bench: $(DEV_STAMP) ## measure the daemon beside node_exporter; ARGS="--seconds 10" is quicker, ARGS=--hub the hub, ARGS=--budgets the budgets, ARGS=--pods a node of Kubernetes, ARGS=--dashboards the queries of a cluster's dashboard, ARGS=--pages the pages for people
 	@scripts/system-packages.sh prometheus-node-exporter gcc libc6-dev
 	@$(VENV)/bin/python -m bench $(ARGS)
 

@@ -95,7 +95,15 @@ def main() -> None:
         help="measure what the dashboard of a cluster asks instead, over 6 hours of "
         f"data of so many nodes with 30 jobs each (default: {_DASHBOARD_NODES})",
     )
+    parser.add_argument(
+        "--pages",
+        action="store_true",
+        help="measure the pages for people instead, in the system's Chromium",
+    )
     args = parser.parse_args()
+    if args.pages:
+        _measure_pages()
+        return
     if args.dashboards is not None:
         _measure_dashboards(args.dashboards)
         return
@@ -146,6 +154,16 @@ def _measure_dashboards(nodes: int) -> None:
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
     print(f"{platform.python_version()}\n")
     print(dashboards.report(nodes))
+
+
+def _measure_pages() -> None:
+    # Playwright is of the tests; a bench of anything else does without.
+    from bench import pages  # noqa: PLC0415 - see above
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python", end=" ")
+    print(f"{platform.python_version()}\n")
+    print(pages.report())
 
 
 def _measure_pods(count: int, seconds: float) -> None:

@@ -22,11 +22,11 @@ const COLUMNS = [
     cell: (job) => [job.user || job.namespace || UNKNOWN, job.user ? job.account : job.pod],
   },
   {
-    label: "Scheduler", className: "minor", sort: (job) => job.scheduler,
+    label: "Scheduler", sort: (job) => job.scheduler,
     cell: (job) => [job.scheduler, job.partition],
   },
   {
-    label: "Time", sort: ranS, first: "down",
+    label: "Time", className: "short", sort: ranS, first: "down",
     cell: (job) => [duration(ranS(job)), job.running ? "running" : `ended ${duration(nowUnixS - job.end_unix_s)} ago`],
   },
   {

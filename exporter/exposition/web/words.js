@@ -17,18 +17,22 @@ const aligned = new Intl.NumberFormat("en", { minimumSignificantDigits: 3, maxim
 
 const WATTS = [[1, "W"], [1e3, "kW"], [1e6, "MW"]];
 const GRAMS = [[1e-3, "mg"], [1, "g"], [1e3, "kg"], [1e6, "t"]];
-const JOULES = [[1, "J"], [1e3, "kJ"], [JOULES_PER_WH, "Wh"], [JOULES_PER_KWH, "kWh"],
+// Half a watt-hour rather than kilojoules: both in one column cannot be compared.
+const JOULES = [[1, "J"], [JOULES_PER_WH, "Wh", 0.1], [JOULES_PER_KWH, "kWh"],
   [JOULES_PER_KWH * 1e3, "MWh"], [JOULES_PER_KWH * 1e6, "GWh"]];
 const BYTES = [[1, "B"], [2 ** 20, "MiB"], [2 ** 30, "GiB"], [2 ** 40, "TiB"]];
 
-/** Return [number, unit] with three digits; null for what is not known. */
+/**
+ * Return [number, unit] with three digits; null for what is not known. A unit is [factor,
+ * name], and is taken from 1 on, or from the third of them.
+ */
 export function scaled(value, units) {
   if (value === null || value === undefined) return null;
   if (value === 0) return ["0", (units.find(([factor]) => factor === 1) ?? units[0])[1]];
   let [factor, unit] = units[0];
-  for (const [next, name] of units) {
+  for (const [next, name, from = 1] of units) {
     // Rounded first: 999.7 W is 1 kW, not 1,000 W.
-    if (Number(Math.abs(value).toPrecision(3)) >= next) [factor, unit] = [next, name];
+    if (Number(Math.abs(value).toPrecision(3)) >= next * from) [factor, unit] = [next, name];
   }
   const number = value / factor;
   // What is left of a rounding is not worth its digits.
