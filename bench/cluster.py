@@ -14,7 +14,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.kubelet import PlayedKubelet, played_kubelet
 from tests.fakes.pod_cgroups import PlayedPods, uid_of
 

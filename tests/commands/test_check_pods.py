@@ -7,7 +7,8 @@ import pytest
 from exporter.commands.findings import Finding, look
 from exporter.config import Carbon, Config, Kubernetes, Paths, Power, State, Web
 from tests.fakes.clock import Clock
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.kubelet import played_kubelet
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.pod_cgroups import PlayedPods

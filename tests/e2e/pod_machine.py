@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.daemon import Daemon
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.kubelet import PlayedKubelet, played_kubelet
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.nvml import FakeNvml

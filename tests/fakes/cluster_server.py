@@ -10,93 +10,20 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
 from tests.fakes.certificates import Pair, authority, signed
-
-Item = dict[str, Any]
+from tests.fakes.cluster_talk import Ask, Faults, Item, list_of
 
 _LONGEST_S = 60.0
 _DRIP_S = 0.05
-
-
-def pod_object(
-    name: str,
-    uid: str,
-    *,
-    namespace: str = "team-a",
-    node: str = "node-1",
-    labels: Mapping[str, str] | None = None,
-    owner: tuple[str, str] | None = None,
-    requests: Mapping[str, str] | None = None,
-    annotations: Mapping[str, str] | None = None,
-) -> Item:
-    """Return a pod as the API server writes it."""
-    metadata: Item = {
-        "name": name,
-        "namespace": namespace,
-        "uid": uid,
-        "labels": dict(labels or {}),
-        "annotations": dict(annotations or {}),
-    }
-    if owner is not None:
-        kind, owner_name = owner
-        metadata["ownerReferences"] = [
-            {"kind": kind, "name": owner_name, "uid": "u", "controller": True}
-        ]
-    return {
-        "kind": "Pod",
-        "apiVersion": "v1",
-        "metadata": metadata,
-        "spec": {
-            "nodeName": node,
-            "containers": [
-                {"name": "c", "resources": {"requests": dict(requests or {})}}
-            ],
-        },
-        "status": {"phase": "Running", "startTime": "2026-11-22T07:58:10Z"},
-    }
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One request that came in."""
-
-    path: str
-    query: Mapping[str, str]
-    token: str
-
-    @property
-    def is_list(self) -> bool:
-        """It asked for all pods."""
-        return self.path == "/api/v1/pods" and "watch" not in self.query
-
-
-@dataclass
-class Faults:
-    """What goes wrong from now on.
-
-    Attributes:
-        status: answer everything with this; 0 for none.
-        silence: do not answer at all.
-        cut_lists: break off in the middle of a list.
-        body: answer with this instead of what was asked for.
-        drips: send this byte by byte, with a pause after each: all of an answer, or
-            its body.
-    """
-
-    status: int = 0
-    silence: bool = False
-    cut_lists: bool = False
-    body: bytes | None = None
-    drips: Literal["", "all", "body"] = ""
 
 
 @dataclass
@@ -205,7 +132,7 @@ class PlayedCluster:
     def listed(self, node: str) -> bytes:
         """Return the list of a node's pods."""
         items = [pod for pod in self.pods.values() if pod["spec"]["nodeName"] == node]
-        return _list("PodList", items, self.version)
+        return list_of("PodList", items, self.version)
 
     def events_after(self, version: int, era: int) -> list[tuple[int, Item]] | None:
         """Wait for what happens after a version; ``None``: the watch has ended."""
@@ -314,9 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, cluster.listed(node), is_cut=faults.cut_lists)
         elif parts.path == "/pods":
             items = list(cluster.pods.values())
-            self._answer(200, _list("PodList", items, 0))
+            self._answer(200, list_of("PodList", items, 0))
         elif parts.path.endswith("/resourceslices"):
-            self._answer(200, _list("ResourceSliceList", cluster.slices, 7))
+            self._answer(200, list_of("ResourceSliceList", cluster.slices, 7))
         else:
             self._answer(404, b"{}")
 
@@ -386,16 +313,3 @@ def played_cluster(folder: Path) -> Iterator[PlayedCluster]:
         yield cluster
     finally:
         cluster.stop()
-
-
-def _list(kind: str, items: list[Item], version: int) -> bytes:
-    text = json.dumps(
-        {
-            "kind": kind,
-            "apiVersion": "v1",
-            "metadata": {"resourceVersion": str(version)},
-            "items": items,
-        },
-        separators=(",", ":"),
-    )
-    return f"{text}\n".encode()

@@ -19,7 +19,8 @@ from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.names import Witness
 from tests.fakes.clock import Clock
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.node import cpu, node, reading, sample
 from tests.fakes.pod_cgroups import uid_of
 from tests.fakes.pod_node import PodNode, ToldNames, numbers, pod_node

@@ -13,7 +13,8 @@ from exporter.workloads.kubernetes.api_names import ApiNames
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.names import PodNames
 from tests.fakes.certificates import authority, signed
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.waiting import wait_until
 
 _LONGEST_S = 60.0

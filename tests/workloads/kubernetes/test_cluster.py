@@ -13,7 +13,8 @@ import pytest
 
 from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
 from exporter.workloads.kubernetes.errors import ClusterError, RefusedError
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 
 _LONGEST_S = 60.0
 # What is sent byte by byte takes much longer, on any machine.

@@ -10,7 +10,8 @@ from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.names import PodNames
 from tests.fakes.clock import Clock
-from tests.fakes.cluster_server import PlayedCluster, played_cluster, pod_object
+from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_talk import pod_object
 from tests.fakes.waiting import wait_until
 
 _LONGEST_S = 60.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.workloads.kubernetes.owner import Owner, owner_of, queue_of
 from exporter.workloads.kubernetes.pod_object import read_pod
 from exporter.workloads.kubernetes.quantities import quantity, requested
-from tests.fakes.cluster_server import pod_object
+from tests.fakes.cluster_talk import pod_object
 
 _NOBODY = Owner()
 _HASH = "586a56e04739cd852be8086aa8e9ac42"
