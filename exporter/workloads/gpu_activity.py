@@ -193,7 +193,7 @@ class SharedGpus(Generic[HolderT]):
         all_traced, share = sum(traced.values()), sum(shares.values())
         one.traced += all_traced
         one.untraced += untraced
-        if untraced > 0 >= all_traced or share <= 0:
+        if (untraced and not all_traced) or not share:
             return
         for holder in one.holders:
             for hold in holder.holds:

@@ -49,6 +49,23 @@ def test_there_are_gpus_and_the_driver_itself_has_no_reading(
     assert driver.members() is driver.members()
 
 
+def test_what_is_done_on_a_gpu_is_a_part_of_it_or_unknown(driver: NvmlDriver) -> None:
+    """Jobs that share it are charged by that."""
+    for gpu in driver.members():
+        told = []
+        for _ in range(4):
+            gpu.read()
+            told.append(gpu.activity())
+            time.sleep(_UPDATE_S)
+
+        # The first answers only tell what is old.
+        assert told[:2] == [None, None]
+        for activity in told[2:]:
+            if activity is not None:
+                parts = [*activity.processes.values(), *activity.instances.values()]
+                assert all(0 <= part <= 1 for part in parts)
+
+
 def test_a_gpu_is_named_by_its_uuid(driver: NvmlDriver) -> None:
     """An index changes when a GPU is taken out; the name of a series must not."""
     for gpu in driver.members():

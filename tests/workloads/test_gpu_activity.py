@@ -1,5 +1,7 @@
 """What each holder of a shared GPU did on it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,26 @@ def test_a_gpu_that_one_holds_alone_is_not_asked_about(tmp_path: Path) -> None:
     assert not may_share(node.jobs)
     assert may_share([*node.jobs, _Job(_hold(1.0, _B))])
     assert may_share([_Job(_hold(1.0, _B, "MIG-a"))])
+
+
+def test_a_daemon_loads_nothing_of_it_until_somebody_shares_a_gpu() -> None:
+    """Memory is spent where it is of use."""
+    script = (
+        "import sys, exporter.bootstrap, exporter.bootstrap_kubernetes\n"
+        "print(*[name for name in sys.modules if name.endswith(\n"
+        "    ('workloads.gpu_activity', 'nvml.samples', '_samples'))])\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.stdout.strip() == ""
 
 
 def test_whoever_is_left_alone_is_not_asked_about_any_more(node: _Node) -> None:
