@@ -3,7 +3,7 @@
 Nodes of both schedulers ask the hub for the carbon intensity, the hub asks a provider
 that is played, and keeps budgets of all three kinds; rules and alerts are those of
 ``deploy/``. A hub tells the pace of a budget after minutes and its projection after
-half an hour. Nobody waits for that here: a small exporter tells both of one more budget.
+half an hour. Nobody waits for that: a small exporter tells both of one more budget.
 """
 
 from collections.abc import Iterator
