@@ -105,7 +105,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
             graphed(f"sum({idle}) or 0 * sum({held})"),
             color=look.GREEN,
             steps=((1, look.ORANGE), (8, look.RED)),
-        ),
+        ).height(9),
         graph(
             About(
                 "GPUs held and used",

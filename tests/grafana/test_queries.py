@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -78,23 +78,40 @@ def may_be_empty(dashboard: Dashboard, panel: Json, target: Json) -> bool:
     return target["refId"] in refs
 
 
-def empty(asking: Asking) -> list[str]:
-    """Return the queries of a dashboard that find nothing although they should."""
-    return [
-        f"{query.place}: {query.target['refId']}"
-        for panel, query in panel_queries(asking.dashboard)
-        if not asking.answer(panel, query.target)
-        and not may_be_empty(asking.dashboard, panel, query.target)
-    ]
+def empty(asking: Asking, known: Container[str] = ()) -> list[str]:
+    """Return the queries of a dashboard that find nothing although they should.
+
+    Args:
+        asking: with everything chosen.
+        known: queries that have found something before.
+    """
+    found = []
+    for panel, query in panel_queries(asking.dashboard):
+        name = f"{query.place}: {query.target['refId']}"
+        if may_be_empty(asking.dashboard, panel, query.target):
+            # Not whether it finds something, but whether it can be asked.
+            asking.answer(panel, query.target)
+        elif name not in known and not asking.answer(panel, query.target):
+            found.append(name)
+    return found
 
 
 def wait_for_all(asking: Asking, given: Mapping[str, Sequence[str]]) -> list[str]:
-    """Wait until no query is empty, and return those that stay so for long."""
-    missing: list[str] = []
+    """Wait until each query has found something, and return those that never did.
+
+    Not all at once: jobs come and go, and some are of one kind only.
+    """
+    missing = [
+        f"{query.place}: {query.target['refId']}"
+        for _, query in panel_queries(asking.dashboard)
+    ]
+    known: set[str] = set()
 
     def all_there() -> bool:
         asking.choose(None, given)
-        missing[:] = empty(asking)
+        still = empty(asking, known)
+        known.update(set(missing) - set(still))
+        missing[:] = still
         return not missing
 
     with contextlib.suppress(TimeoutError):
