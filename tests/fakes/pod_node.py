@@ -92,6 +92,7 @@ class PodNode:
         open_inotify: Callable[[], Inotify] = Inotify,
         inventory: FakeInventory | None = None,
         kubelet: PlayedKubelet | None = None,
+        kubelet_deadline_s: float = LONGEST_S,
         api: ClusterServer | None = None,
         worker: Callable[..., Worker] = NoThread,
     ) -> None:
@@ -111,7 +112,7 @@ class PodNode:
                 )
             )
             self.allocations = Allocations(
-                PodResources(kubelet.socket, is_wanted, Seconds(LONGEST_S)),
+                PodResources(kubelet.socket, is_wanted, Seconds(kubelet_deadline_s)),
                 ResourceSlices(api, "node-1", chance=lambda: 1.0, monotonic=self.clock),
                 self.inventory,
                 self.clock,

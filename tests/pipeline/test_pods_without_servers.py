@@ -1,4 +1,4 @@
-"""Energy of pods while nobody tells what they are called: it goes on."""
+"""Pods while nobody tells what they are called, or what they hold: energy goes on."""
 
 import threading
 import time
@@ -21,9 +21,12 @@ from exporter.workloads.kubernetes.names import Witness
 from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster
 from tests.fakes.cluster_talk import pod_object
+from tests.fakes.inventory import FakeInventory, gpu
+from tests.fakes.kubelet import played_kubelet
 from tests.fakes.node import cpu, node, reading, sample
 from tests.fakes.pod_cgroups import uid_of
-from tests.fakes.pod_node import PodNode, ToldNames, numbers, pod_node
+from tests.fakes.pod_node import PodNode, ToldNames, numbers, pod_node, usage_of
+from tests.fakes.waiting import wait_until
 
 _WATTS = 80.0
 _CPUS = 8
@@ -230,6 +233,46 @@ def test_a_kubelet_may_be_away_for_ten_minutes(
         assert life.job(2).labels.job_id == uid_of(2)
         assert life.job(2).labels.info["workload_name"] == "train"
         life.check_labels()
+
+
+def test_a_kubelet_that_hangs_is_believed_for_a_minute_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    """Its socket is there, and nobody answers; until it is started again."""
+    told = ToldNames()
+    told.tell(PodFacts(uid_of(1), "team-a", "train-1"))
+    card = gpu(0)
+    with (
+        played_kubelet(
+            tmp_path / "kubelet", allocatable={"nvidia.com/gpu": [card.uuid]}
+        ) as kubelet,
+        pod_node(
+            tmp_path / "node",
+            witnesses=(told,),
+            kubelet=kubelet,
+            kubelet_deadline_s=0.3,
+            inventory=FakeInventory((card,)),
+        ) as played,
+    ):
+        kubelet.give("team-a", "train-1", "nvidia.com/gpu", card.uuid)
+        played.pods.start_pod(1)
+        played.look()
+
+        def is_held(seconds: float) -> bool:
+            played.ask_kubelet()
+            reading = played.tick(seconds)
+            return bool(usage_of(reading, 1).gpus) and not reading.unknown_gpus
+
+        wait_until(lambda: is_held(1.0), "it holds its GPU", _LONGEST_S)
+        kubelet.silence = True
+        during = [is_held(10.0) for _ in range(8)]
+        kubelet.stop()
+        kubelet.silence = False
+        kubelet.start()
+
+        assert during == [True] * 5 + [False] * 3
+        assert "does not answer within 0.3 s" in played.source.doubt
+        wait_until(lambda: is_held(1.0), "it holds it again", _LONGEST_S)
 
 
 def test_a_pod_that_restarts_under_its_name_is_told_once(tmp_path: Path) -> None:
