@@ -13,20 +13,13 @@ import pytest
 
 from exporter.workloads.kubernetes.cluster import ClusterServer, ServerAddress
 from exporter.workloads.kubernetes.errors import ClusterError, RefusedError
-from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_server import PlayedCluster
 from tests.fakes.cluster_talk import pod_object
 
 _LONGEST_S = 60.0
 # What is sent byte by byte takes much longer, on any machine.
 _SOON_S = 0.5
 _WATCH = {"watch": "1", "resourceVersion": "0"}
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[PlayedCluster]:
-    """Play an API server."""
-    with played_cluster(tmp_path / "cluster") as cluster:
-        yield cluster
 
 
 def _read(

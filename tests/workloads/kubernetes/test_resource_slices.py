@@ -1,7 +1,5 @@
 """Which GPU is behind a claim, as the API server tells it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,17 +7,10 @@ import pytest
 from exporter.workloads.kubernetes.pod_devices import ClaimedDevice
 from exporter.workloads.kubernetes.resource_slices import ResourceSlices
 from tests.fakes.clock import Clock
-from tests.fakes.cluster_server import PlayedCluster, played_cluster
+from tests.fakes.cluster_server import PlayedCluster
 
 _CLAIM = ClaimedDevice("gpu.nvidia.com", "node-1", "gpu-0")
 _UUID = "GPU-00000000-1111-2222-3333-444444444444"
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[PlayedCluster]:
-    """Play an API server."""
-    with played_cluster(tmp_path / "cluster") as cluster:
-        yield cluster
 
 
 def _slice(device: dict[str, Any]) -> dict[str, Any]:
