@@ -76,6 +76,7 @@ def alert_table(
         sort_by="Since",
         width=width,
         height=9,
+        clusters=False,
     )
 
 

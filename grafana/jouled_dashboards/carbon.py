@@ -192,6 +192,7 @@ def _intensities() -> list[Panel]:
             sort_by="Mean",
             width=12,
             height=8,
+            clusters=False,
         ),
         table(
             About(
@@ -223,6 +224,7 @@ def _intensities() -> list[Panel]:
             sort_by="Nodes",
             width=12,
             height=8,
+            clusters=False,
         ),
     ]
 

@@ -86,6 +86,7 @@ def forecasts(zone: str) -> list[Panel]:
             sort_by="Less than now",
             width=12,
             height=9,
+            clusters=False,
         ),
     ]
 

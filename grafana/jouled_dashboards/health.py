@@ -240,6 +240,7 @@ def _nodes() -> list[Panel]:
             sort_by="How many",
             width=8,
             height=9,
+            clusters=False,
         ),
     ]
 

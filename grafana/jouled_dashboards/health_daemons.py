@@ -70,6 +70,7 @@ def daemons(nodes: str) -> list[Panel]:
             sort_by="Faults",
             width=4,
             height=9,
+            clusters=False,
         ),
         stat(
             About(

@@ -46,6 +46,7 @@ def sources(nodes: str) -> list[Panel]:
             sort_by="Nodes",
             width=8,
             height=9,
+            clusters=False,
         ),
         table(
             About(

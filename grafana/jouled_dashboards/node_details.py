@@ -121,6 +121,7 @@ def devices() -> list[Panel]:
             ],
             height=8,
             pages=False,
+            clusters=False,
         ),
     ]
 
@@ -246,6 +247,7 @@ def sources() -> list[Panel]:
                 ),
             ],
             width=16,
+            clusters=False,
         ),
         bars(
             About(

@@ -1,4 +1,8 @@
-"""Tables: each query is a column of values, rows are joined by their labels."""
+"""Tables: each query is a column of values, rows are joined by their labels.
+
+Grafana joins rows whose labels are all the same. So each query is summed by just the
+labels that have a column: nothing else is shown, and nothing keeps rows apart.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +49,7 @@ class Value:
     """A column that shows what a query found.
 
     Attributes:
-        query: made by ``queries.tabled``; all have the same labels.
+        query: made by ``queries.tabled``; has the labels of all label columns.
         title: of the column.
         unit: as Grafana calls it.
         width: in pixels; ``None``: as fits.
@@ -79,6 +83,7 @@ def table(
     height: int = 10,
     pages: bool = True,
     today: bool = False,
+    clusters: bool = True,
 ) -> TablePanel:
     """Return a table.
 
@@ -91,8 +96,11 @@ def table(
         height: rows of the grid.
         pages: it is turned over, instead of scrolled.
         today: counts since midnight, unless the time range is absolute.
+        clusters: rows of two clusters are two; the queries have that label.
     """
-    queries = referenced([value.query for value in values])
+    if clusters:
+        labels = _with_cluster(labels)
+    queries = referenced([_summed(labels, value.query) for value in values])
     # A single query calls its values "Value", several "Value #A" and so on.
     refs = [f"Value #{query.build().ref_id}" for query in queries]
     names = refs if len(refs) > 1 else ["Value"]
@@ -123,6 +131,26 @@ def table(
     for value in values:
         panel.override_by_name(value.title, _of_value(value))
     return panel
+
+
+def _with_cluster(labels: Sequence[Label]) -> Sequence[Label]:
+    """Return columns by which the same name in two clusters is two rows.
+
+    With a single cluster there is no such label, and the column does not appear.
+    """
+    if any(label.name == "cluster" for label in labels):
+        return labels
+    return (*labels, Label("cluster", "Cluster", width=110))
+
+
+def _summed(labels: Sequence[Label], query: Dataquery) -> Dataquery:
+    head = f"sum by ({', '.join(label.name for label in labels)}) ("
+    expression = query.build().expr
+    if expression.startswith(head):
+        return query
+    if "\n" in expression:
+        expression = f"\n{expression}\n"
+    return query.expr(f"{head}{expression})")
 
 
 def _columns(
