@@ -135,6 +135,44 @@ def test_a_mode_that_is_switched_is_noticed_at_once(
     assert clock() == 1000.0
 
 
+def test_a_mode_that_is_switched_without_a_release_is_noticed(
+    hardware: FakeNvml, gpu: NvmlGpu, clock: Clock
+) -> None:
+    """Since Hopper that takes no reset. In MIG mode there is no utilisation."""
+
+    def utilization() -> float | None:
+        clock.pass_s(10)
+        gpu.read()
+        (reading,) = gpu.read()
+        return None if reading.gpu is None else reading.gpu.utilization
+
+    divided = utilization()
+    hardware.set(0, mig_mode=0)
+    whole, instances = utilization(), gpu.instances
+    hardware.set(0, mig_mode=1)
+    again = utilization()
+
+    assert (divided, whole, again) == (None, 0.5, None)
+    assert instances == ()
+    assert _uuids(gpu) == ["MIG-a", "MIG-b"]
+
+
+def test_processes_are_watched_again_when_the_mode_is_off(
+    hardware: FakeNvml, gpu: NvmlGpu, clock: Clock
+) -> None:
+    """In MIG mode the driver tells nothing of them."""
+    for position in (0, 1):
+        hardware.remove_mig(0, position)
+    divided = _ticks(gpu)
+    hardware.set(0, mig_mode=0)
+    clock.pass_s(10)
+
+    whole = [_tick(gpu) for _ in range(4)]
+
+    assert divided is None
+    assert whole[-1] == GpuActivity()
+
+
 @pytest.mark.parametrize("symbol", ["nvmlDeviceGetMigMode", _ATTRIBUTES])
 def test_an_answer_that_fails_destroys_no_instance(
     hardware: FakeNvml, gpu: NvmlGpu, clock: Clock, symbol: str

@@ -86,6 +86,9 @@ class Gauges:
         info: what identifies it.
         said: quantities already reported as not supported; added to, so that
             it is said once and not after every new initialisation.
+
+    Attributes:
+        info: as given.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Gauges:
     ) -> None:
         self._nvml = nvml
         self._handle = handle
-        self._info = info
+        self.info = info
         self._said = said
         self._utilization: _Gauge[Ratio] = self._gauge(
             "utilization", _EVERY_TIME_S, self._ask_utilization
@@ -121,7 +124,7 @@ class Gauges:
         """Return the gauges; those that change slowly may be seconds old."""
         if now_s >= self._slow_due_s:
             self._read_slow(now_s)
-        return GpuStatus(self._info, self._utilization.read(now_s), *self._slow)
+        return GpuStatus(self.info, self._utilization.read(now_s), *self._slow)
 
     def _read_slow(self, now_s: Seconds) -> None:
         used, total = self._memory.read(now_s) or (None, None)
@@ -142,7 +145,7 @@ class Gauges:
             if label not in self._said:
                 self._said.add(label)
                 _log.info(
-                    "GPU does not report its %s", label, extra={"gpu": self._info.uuid}
+                    "GPU does not report its %s", label, extra={"gpu": self.info.uuid}
                 )
 
         return _Gauge(self._nvml.NVMLError, period_s, ways, say_once)

@@ -74,6 +74,7 @@ class NvmlGpu:
         self._samples: Samples | None = None
         self._is_asked = False
         self._activity: GpuActivity | None = None
+        self._was_divided = False
         self._was_away = False
         self._info = SourceInfo(self._name, "gpu", "counter", "measured", "device")
 
@@ -181,6 +182,12 @@ class NvmlGpu:
                 self._was_away = True
             msg = f"GPU {self.uuid}: {say(error)}"
             raise SourceFaultyError(msg) from error
+        if occupants.is_divided is not self._was_divided:
+            # What it reports beside energy is other things now: find out anew.
+            self._was_divided = occupants.is_divided
+            gauges = Gauges(place.nvml, place.handle, gauges.info, self._unsupported)
+            self._parts = (meter, gauges, occupants)
+            self.forget_samples()
         was_away, self._was_away = self._was_away, False
         status = gauges.read(time_s)
         if self._is_asked:

@@ -37,11 +37,13 @@ class Occupants:
     Attributes:
         instances: the MIG instances; empty if the GPU is not divided.
         processes: ids of processes that compute.
+        is_divided: it is in MIG mode, with or without instances.
     """
 
     def __init__(self, nvml: ModuleType, handle: Handle, uuid: str) -> None:
         self.instances: tuple[GpuInstance, ...] = ()
         self.processes: tuple[int, ...] = ()
+        self.is_divided = False
         self._nvml = nvml
         self._handle = handle
         self._uuid = uuid
@@ -71,6 +73,7 @@ class Occupants:
         nvml = self._nvml
         try:
             mode, _ = nvml.nvmlDeviceGetMigMode(self._handle)
+            self.is_divided = bool(mode)
             # The most instances there can be are the slices there are to compute.
             slices = nvml.nvmlDeviceGetMaxMigDeviceCount(self._handle) if mode else 0
         except nvml.NVMLError as error:
