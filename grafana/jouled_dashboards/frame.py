@@ -160,9 +160,24 @@ def row(
 def rendered(dashboard: Dashboard) -> str:
     """Return a dashboard as JSON, with numbered panels."""
     model = dashboard.build()
+    _close_gaps(model)
     for number, panel in enumerate(_panels(model), start=1):
         panel.id_val = number
     return json.dumps(model, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+def _close_gaps(model: models.Dashboard) -> None:
+    """Move up what is below closed rows: the builder leaves room for their panels."""
+    hidden = 0
+    for panel in model.panels or ():
+        inner = panel.panels if isinstance(panel, models.RowPanel) else []
+        for one in (panel, *inner):
+            if one.grid_pos is not None:
+                one.grid_pos.y -= hidden
+        places = [one.grid_pos for one in inner if one.grid_pos is not None]
+        if places and panel.grid_pos is not None:
+            lowest = max(place.y + place.h for place in places)
+            hidden += lowest - (panel.grid_pos.y + 1)
 
 
 def _panels(model: models.Dashboard) -> Iterator[models.Panel | models.RowPanel]:

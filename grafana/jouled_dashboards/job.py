@@ -56,11 +56,11 @@ def dashboard() -> Dashboard:
     )
     row(made, "So far", [*_so_far(), *_now()])
     row(made, "At the end", _at_the_end())
+    row(made, "Which jobs these are", [job_details.jobs()])
     row(made, "Power", job_details.power())
     row(made, "Energy and carbon", job_details.energy())
     row(made, "How well it uses what it holds", job_details.use())
     row(made, "Nodes", [job_details.nodes()])
-    row(made, "Jobs shown here", [job_details.jobs()])
     return made
 
 

@@ -303,4 +303,5 @@ def jobs() -> Panel:
             ),
         ],
         sort_by="Energy so far",
+        height=6,
     )
