@@ -131,7 +131,10 @@ def recorded() -> dict[str, Rows]:
         "cluster_zone:jouled_carbon_intensity_grams_per_kwh:avg": [
             ({"zone": "DE"}, "321")
         ],
-        "jouled_source_info": [({"component": "cpu"}, "12")],
+        "jouled_source_info": [
+            ({"quality": "estimated", "component": "cpu"}, "12"),
+            ({"quality": "simulated", "component": "gpu"}, "3"),
+        ],
     }
 
 

@@ -70,7 +70,7 @@ def _nodes() -> Nodes:
         for number in (3, 41, 77)
     ]
     denied = Fault(Node("alps", "n120:9878"), "rapl", "denied")
-    return Nodes(128, 126, silent, (*slow, denied), 4, {"cpu": 6})
+    return Nodes(128, 126, silent, (*slow, denied), 4, {"cpu": 6}, 0)
 
 
 def _course(at_s: float) -> Course:

@@ -96,6 +96,7 @@ def _nodes(nodes: Nodes) -> models.NodesAnswer:
         ),
         faulty=nodes.faulty,
         estimated=None if estimated is None else dict(estimated),
+        simulated=nodes.simulated,
     )
 
 

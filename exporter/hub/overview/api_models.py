@@ -82,6 +82,7 @@ class NodesAnswer(_Answer):
         dict[str, int] | None,
         Field(description="nodes where a component is estimated, by component"),
     ]
+    simulated: Annotated[int | None, Field(description="nodes that are not there")]
 
 
 class PowerAnswer(_Answer):

@@ -141,7 +141,8 @@ class Asker:
         Raises:
             StoreError: there is no use in asking on.
         """
-        end_s = int(self.at_s // step_s) * step_s
+        # It ends now: of a cluster that began a minute ago there is something to tell.
+        end_s = int(self.at_s)
         begin_s = end_s - length_s + step_s
         for form in self._forms(question):
             query = f"sum by ({by}) ({form})"

@@ -96,6 +96,7 @@ class Nodes:
         faulty: on how many nodes there are such sources.
         estimated: on how many nodes a component is estimated, not measured, by
             component; ``None`` if nobody knows.
+        simulated: how many nodes are not there at all; likewise.
     """
 
     known: int
@@ -104,6 +105,7 @@ class Nodes:
     faults: tuple[Fault, ...] | None = None
     faulty: int | None = None
     estimated: Mapping[str, int] | None = None
+    simulated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

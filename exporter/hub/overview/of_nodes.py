@@ -25,6 +25,7 @@ _MOST_NAMED = 20
 _CLUSTER = ("cluster",)
 _NODE = ("cluster", "instance")
 _FAULT = (*_NODE, "source", "reason")
+_QUALITY = ("quality", "component")
 
 
 class OfNodes:
@@ -53,10 +54,11 @@ class OfNodes:
         )
         self._faults = Question("faults", f"topk({_MOST_NAMED}, {faults})")
         self._faulty = Question("faults", f"count({by('max', _NODE, faults)})")
-        told = series.raw("jouled_source_info", Matcher("quality", "=", ("estimated",)))
+        unmeasured = Matcher("quality", "=", ("estimated", "simulated"))
+        told = series.raw("jouled_source_info", unmeasured)
         estimated = f"{told} and on (cluster, instance, source) ({source_up} == 1)"
-        parts = by("max", (*_NODE, "component"), estimated)
-        self._estimated = Question("estimated", by("count", ("component",), parts))
+        parts = by("max", (*_NODE, *_QUALITY), estimated)
+        self._estimated = Question("estimated", by("count", _QUALITY, parts))
 
     def clusters(self, asker: Asker) -> tuple[Cluster, ...] | None:
         """Return all clusters, their power not yet filled in; ``None``: unknown."""
@@ -90,12 +92,23 @@ class OfNodes:
         ]
         return tuple(faults), int(counted[0].value) if counted else 0
 
-    def estimated(self, asker: Asker) -> Mapping[str, int] | None:
-        """Return on how many nodes each component is estimated."""
+    def estimated(self, asker: Asker) -> tuple[Mapping[str, int], int] | None:
+        """Return nodes where a component is estimated, and how many are simulated."""
         rows = asker.rows(self._estimated)
         if rows is None:
             return None
-        return {name: int(count) for name, count in _by_one(rows, "component").items()}
+        counts = {row.of(_QUALITY): int(row.value) for row in rows}
+        return (
+            {
+                part: n
+                for (quality, part), n in counts.items()
+                if quality == "estimated"
+            },
+            max(
+                (n for (quality, _), n in counts.items() if quality == "simulated"),
+                default=0,
+            ),
+        )
 
     def power(self, asker: Asker) -> Mapping[str, float] | None:
         """Return power by cluster, W."""
@@ -146,7 +159,7 @@ class OfNodes:
         found = asker.course(question, "component", COURSE_S, _STEP_S)
         if found is None:
             return None
-        begin_s = int(asker.at_s // _STEP_S) * _STEP_S - COURSE_S + _STEP_S
+        begin_s = int(asker.at_s) - COURSE_S + _STEP_S
         moments = range(begin_s, begin_s + COURSE_S, _STEP_S)
         return Course(
             begin_s,

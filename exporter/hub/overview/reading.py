@@ -26,7 +26,9 @@ class _Slow(NamedTuple):
     """What is read now and then, and what is missing of it."""
 
     day: Day
-    nodes: tuple[tuple[Fault, ...] | None, int | None, Mapping[str, int] | None]
+    nodes: tuple[
+        tuple[Fault, ...] | None, int | None, Mapping[str, int] | None, int | None
+    ]
     missing: tuple[Missing, ...]
 
 
@@ -98,6 +100,8 @@ class Reader:
             return kept
         faults = self._nodes.faults(asker)
         first, faulty = (None, None) if faults is None else faults
+        quality = self._nodes.estimated(asker)
+        estimated, simulated = (None, None) if quality is None else quality
         self._slow = _Slow(
             Day(
                 asker.at_s,
@@ -105,7 +109,7 @@ class Reader:
                 self._nodes.emissions(asker),
                 self._tenants.tenants(asker),
             ),
-            (first, faulty, self._nodes.estimated(asker)),
+            (first, faulty, estimated, simulated),
             tuple(one for one in asker.missing if one.part in _SLOW_PARTS),
         )
         return self._slow

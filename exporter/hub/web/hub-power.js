@@ -10,6 +10,7 @@ const PARTS = ["cpu", "dram", "gpu", "platform"];
 const DAY_S = 86400;
 // A day is as good as whole if no more than that is missing of it.
 const SLACK_S = 900;
+const LEAST_S = 600;
 
 /** What to do about a part of the overview that is not known; "" if it is. */
 export const remedyOf = (overview, part) => overview.missing.find((one) => one.part === part)?.remedy ?? "";
@@ -17,6 +18,12 @@ export const remedyOf = (overview, part) => overview.missing.find((one) => one.p
 function estimatedNote({ estimated, known }) {
   const parts = Object.entries(estimated ?? {}).filter(([, nodes]) => nodes > 0);
   return parts.map(([part, nodes]) => `${NAMES[part] ?? part} on ${whole.format(nodes)} of ${count(known, "node", "nodes")}`).join(", ");
+}
+
+function qualityOf({ estimated, simulated }) {
+  if (estimated === null) return "";
+  if (simulated) return "simulated";
+  return Object.values(estimated).some((nodes) => nodes > 0) ? "estimated" : "measured";
 }
 
 export function drawPower(overview) {
@@ -27,7 +34,9 @@ export function drawPower(overview) {
   if (!note.firstChild) add(note, "span");
   const estimated = estimatedNote(nodes);
   setText(note.firstChild, power.total_w === null ? remedyOf(overview, "power") : estimated || `of ${count(nodes.up, "node", "nodes")}`);
-  setTag(note, power.total_w === null ? "" : estimated ? "estimated" : nodes.estimated === null ? "" : "measured");
+  setTag(note, power.total_w === null ? "" : qualityOf(nodes));
+  showNotice("simulated", !nodes.simulated ? ""
+    : `${nodes.simulated === nodes.known ? "All nodes are" : `${whole.format(nodes.simulated)} of ${count(nodes.known, "node is", "nodes are")}`} simulated: nothing of that was measured on a machine.`);
 
   setFigure($("energy"), day?.energy_j ? energyParts(day.energy_j.amount) : null);
   setFigure($("grams"), day?.emissions_g ? gramParts(day.emissions_g.amount) : null);
@@ -44,7 +53,7 @@ export function drawPower(overview) {
   const held = jobs.gpus_held;
   const idle = jobs.gpus_hardly_used;
   setFacts($("facts"), [
-    ["CO₂e now", perHour, fallback > 0.005 ? `${percent(fallback)} on fallback figures` : ""],
+    ["CO₂e now", perHour, fallback > 0.005 ? `fallback, ${percent(fallback)}` : ""],
     ["Nodes", `${whole.format(nodes.up)} of ${whole.format(nodes.known)}`],
     ["Jobs", jobs.running === null ? "–" : whole.format(jobs.running)],
     ["GPUs held", held ? `${whole.format(held)}${idle ? `, ${whole.format(idle)} hardly used` : ""}` : null],
@@ -64,7 +73,11 @@ export function drawHistory(overview) {
   const totals = times
     .filter((_, index) => series.some(({ values }) => values[index] !== null))
     .map((time) => series.reduce((sum, { values }) => sum + (values[times.indexOf(time)] ?? 0), 0));
-  const [from, to] = times.length ? [times[0], times.at(-1)] : [0, 1];
+  const first = times.find((_, index) => series.some(({ values }) => values[index] !== null));
+  const to = times.at(-1) ?? 1;
+  // Of a cluster that began lately, what there is.
+  const from = Math.max(times[0] ?? 0, Math.min(first ?? 0, to - LEAST_S));
+  setText($("history-title"), `The last ${to - from > 5.5 * 3600 ? "6 hours" : duration(to - from)}`);
   const range = totals.length ? `between ${watts(Math.min(...totals))} and ${watts(Math.max(...totals))}` : "";
   chart.show({
     times, series, from, to, empty,

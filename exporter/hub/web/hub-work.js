@@ -38,7 +38,7 @@ export function drawTenants(overview) {
 }
 
 const JOBS = [
-  { label: "Job", sort: (job) => job.job_id, cell: (job) => [job.pod || job.job_id, job.name || (job.pod ? job.scheduler : "")] },
+  { label: "Job", sort: (job) => job.job_id, cell: (job) => (job.pod ? [job.pod, job.job_id] : [job.job_id, job.name]) },
   {
     label: "Whose", sort: (job) => job.user || job.namespace || null,
     cell: (job) => [job.user || job.namespace || UNKNOWN, withCluster(job.account || job.partition, job)],

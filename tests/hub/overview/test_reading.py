@@ -73,6 +73,7 @@ def test_a_large_cluster_is_told_by_its_recorded_sums(world: World) -> None:
     assert (zone.zone, zone.intensity_g_per_kwh, zone.level) == ("DE", 321, 0)
     assert overview.nodes is not None
     assert overview.nodes.estimated == {"cpu": 12}
+    assert overview.nodes.simulated == 3
     for raw in ("jouled_job_power_watts", "jouled_tenant_energy_joules_total"):
         assert world.sums.about(raw) == []
 
