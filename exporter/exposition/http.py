@@ -24,7 +24,7 @@ from exporter.exposition.scrape import Scrapes
 _PAGE = (
     *(WEB / name for name in ("index.html", "node.css")),
     *(WEB / name for name in ("node.js", "node-power.js", "node-jobs.js")),
-    WEB / "node-parts.js",
+    *(WEB / name for name in ("node-parts.js", "node-recent.js")),
     *COMMON,
 )
 

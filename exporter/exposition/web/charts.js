@@ -45,8 +45,7 @@ export function clockMarks(from, to, most = 7) {
  *
  * What is shown is one of
  *   areas: {times, series: [{key, name, part, values}]}: stacked from the bottom, with a
- *     line on top; values and their times are as long as each other, null is a gap;
- *   lines: the same, each on its own;
+ *     line on top; as many values as times, null is a gap;
  *   steps: {slots: [{from, to, value, mark}]}, such as a forecast; mark: it stands out;
  * with from, to (unix s), marks [[unix s, text]], gapS (a longer pause is a gap),
  * format(value) and axis(value) for words and for the axis, label (in words what is seen),
@@ -138,9 +137,8 @@ const totalAt = (series, index) => {
   return known.length ? known.reduce((sum, value) => sum + value, 0) : null;
 };
 
-function highest({ slots, times, series, lines }) {
+function highest({ slots, times, series }) {
   if (slots) return Math.max(...slots.map((slot) => slot.value));
-  if (lines) return Math.max(...series.flatMap(({ values }) => values.map((value) => value ?? 0)));
   return Math.max(...times.map((_, index) => totalAt(series, index) ?? 0));
 }
 
@@ -203,15 +201,7 @@ function unbroken({ times, series, gapS, from }) {
 }
 
 function drawSeries(svg, shown, plot) {
-  const { times, series, lines } = shown;
-  if (lines) {
-    for (const one of series) {
-      for (const run of unbroken({ ...shown, series: [one] })) {
-        draw("path", { class: "line", "data-part": one.part, d: path(run, (index) => one.values[index], times, plot) }, svg);
-      }
-    }
-    return;
-  }
+  const { times, series } = shown;
   for (const run of unbroken(shown)) {
     const below = new Map(run.map((index) => [index, 0]));
     for (const one of series) {
@@ -235,7 +225,9 @@ function drawSteps(svg, { slots }, plot) {
   slots.forEach((slot, index) => {
     const [x1, x2] = [plot.x(slot.from), plot.x(slot.to)];
     const y = plot.y(slot.value);
-    draw("rect", { class: slot.mark ? "slot marked" : "slot", x: x1 + 0.5, width: Math.max(1, x2 - x1 - 1), y, height: Math.max(0, plot.base - y) }, svg);
+    // Narrow ones stand without a gap: stripes would flicker.
+    const gap = x2 - x1 > 6 ? 1 : 0;
+    draw("rect", { class: slot.mark ? "slot marked" : "slot", x: x1 + gap / 2, width: Math.max(0, x2 - x1 - gap), y, height: Math.max(0, plot.base - y) }, svg);
     const before = slots[index - 1];
     const joins = before && slot.from - before.to < 1;
     draw("path", { class: "total", d: `M${x1} ${joins ? plot.y(before.value) : y}V${y}H${x2}` }, svg);
@@ -243,7 +235,7 @@ function drawSteps(svg, { slots }, plot) {
 }
 
 function readout(svg, shown, plot, stops, pointed) {
-  const { slots, times, series, format, lines } = shown;
+  const { slots, times, series, format } = shown;
   const stop = stops[nearest(stops, pointed)];
   const x = plot.x(stop);
   draw("line", { class: "cursor", x1: x, x2: x, y1: plot.high, y2: plot.base }, svg);
@@ -253,8 +245,7 @@ function readout(svg, shown, plot, stops, pointed) {
   }
   const index = times.indexOf(stop);
   const named = series.filter(({ values }) => values[index]).map(({ name, values }) => `${name} ${format(values[index])}`);
-  const total = lines ? [] : [format(totalAt(series, index))];
-  return [clock(stop), ...total, named.join(", ")].join(" · ");
+  return [clock(stop), format(totalAt(series, index)), named.join(", ")].join(" · ");
 }
 
 // --- beside charts ------------------------------------------------------------------
@@ -273,26 +264,39 @@ export function fillLegend(list, parts) {
   });
 }
 
-/** Draw a line as small as a word; what it says stands in words beside it. */
-export function sparkline(svg, values) {
+/** Make a line as small as a word; what it says has to stand in words beside it. */
+export function makeSparkline() {
+  return document.createElementNS(SVG, "svg");
+}
+
+/** Show values from the oldest to the newest, all of them from 0 upwards; null is a gap. */
+export function showSparkline(svg, values) {
+  svg.setAttribute("class", "spark");
   svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("viewBox", "0 0 100 24");
   svg.setAttribute("preserveAspectRatio", "none");
-  const known = values.filter((value) => value !== null);
   svg.replaceChildren();
-  if (known.length < 2) return;
-  const top = Math.max(...known) || 1;
-  const steps = known.map((value, index) =>
-    `${((index / (known.length - 1)) * 100).toFixed(1)} ${(23 - (value / top) * 22).toFixed(1)}`);
-  draw("path", { d: `M${steps.join("L")}` }, svg);
+  const top = Math.max(...values) || 1;
+  let pen = "M";
+  const steps = values.map((value, index) => {
+    if (value === null) {
+      pen = "M";
+      return "";
+    }
+    const step = `${pen}${((index / (values.length - 1)) * 100).toFixed(1)} ${(23 - (value / top) * 22).toFixed(1)}`;
+    pen = "L";
+    return step;
+  });
+  if (values.length > 1) draw("path", { d: steps.join("") }, svg);
 }
 
 const DAY_S = 86400;
+const NEARLY = 0.08;
 
 /**
  * Cut a forecast ([{begin_unix_s, slot_s, intensity_g_per_kwh}], in order of time) to the
  * next day, as slots of a chart; marked are those of a clean time ({begin_unix_s,
- * end_unix_s}), or without one the cleanest.
+ * end_unix_s}), or without one the cleanest and those nearly as clean.
  */
 export function nextDay(forecast, nowUnixS, clean = null) {
   const slots = forecast
@@ -302,9 +306,10 @@ export function nextDay(forecast, nowUnixS, clean = null) {
       value: point.intensity_g_per_kwh,
     }))
     .filter((slot) => slot.to > slot.from);
-  const least = Math.min(...slots.map((slot) => slot.value));
+  const values = slots.map((slot) => slot.value);
+  const most = Math.min(...values) + NEARLY * (Math.max(...values) - Math.min(...values));
   const within = (slot) => slot.from < clean.end_unix_s && slot.to > clean.begin_unix_s;
-  return slots.map((slot) => ({ ...slot, mark: clean === null ? slot.value === least : within(slot) }));
+  return slots.map((slot) => ({ ...slot, mark: clean === null ? slot.value <= most : within(slot) }));
 }
 
 /** Show the next day of a grid zone, as nextDay() cut it. */

@@ -1,6 +1,8 @@
 // What the node is made of, where its energy went, and who reads it.
 
 import { $, add, fillBars, fillSources, fillStack, keyed, setAside, setFacts, setFigure, setMeter, setText, showNotice } from "./page.js";
+import { makeSparkline, showSparkline } from "./charts.js";
+import { moments } from "./node-recent.js";
 import { NAMES, UNKNOWN, bytes, celsius, count, duration, energy, energyParts, gramParts, grams, notMeasured, percent, plain, watts } from "./words.js";
 
 const NOT_A_FAULT = new Set(["", "absent"]);
@@ -38,6 +40,7 @@ function makeTile() {
   add(row, "h3");
   add(row, "p", "value");
   add(tile, "div", "meter");
+  tile.append(makeSparkline());
   add(tile, "dl");
   add(tile, "p", "more");
   return tile;
@@ -49,11 +52,12 @@ export function drawGpus(node, jobs) {
   const drivers = [...new Set(gpus.map(({ gpu }) => gpu.driver))];
   const held = holders(jobs);
   keyed($("gpus"), gpus, (device) => device.device, makeTile, (tile, { device, power_w, energy_j, gpu }) => {
-    const [row, meter, list, more] = tile.children;
+    const [row, meter, line, list, more] = tile.children;
     setText(row.children[0], `GPU ${gpu.index}`);
     setText(row.children[1], watts(power_w));
     setMeter(meter, gpu.power_limit_w === null ? null : power_w / gpu.power_limit_w);
     meter.hidden = gpu.power_limit_w === null;
+    showSparkline(line, moments.map((moment) => moment.gpus.get(device) ?? null));
     setFacts(list, [
       ["Limit", watts(gpu.power_limit_w)],
       ["Used", percent(gpu.utilization_ratio)],

@@ -5,8 +5,8 @@ import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.
 import {
   JOULES_PER_KWH, NAMES, clock, duration, energy, grams, notMeasured, percent, plain, wattMark, wattParts, watts,
 } from "./words.js";
+import { WINDOW_S, moments, newestUnixS, points } from "./node-recent.js";
 
-const WINDOW_S = 600;
 const PARTS = ["cpu", "dram", "gpu", "platform"];
 // More would be stripes that nobody can tell apart.
 const MOST_JOBS = 5;
@@ -63,34 +63,9 @@ export function drawPower(node, intensity) {
 
 // --- the last minutes ------------------------------------------------------------
 
-let points = [];
-// Power of each job at the moments this page was told: the daemon keeps none of it.
-let moments = [];
 let byJob = false;
 let shownNode = null;
 const chart = makeChart($("chart"));
-
-export const newestUnixS = () => (points.length ? points.at(-1).unix_s : 0);
-
-/** Take over new history and forget what is older than the window. */
-export function remember(node, jobs) {
-  const history = node.history;
-  if (history.length) {
-    // The wall clock may have been set back: then the past is not comparable.
-    if (points.length && history[0].unix_s < points.at(-1).unix_s) {
-      points = [];
-      moments = [];
-    }
-    points = points.concat(history);
-  }
-  // Only of the same tick do the jobs and the rest add up.
-  if (jobs.unix_s === node.unix_s && jobs.unix_s !== moments.at(-1)?.unix_s && node.power_w !== null) {
-    moments.push({ unix_s: node.unix_s, power_w: node.power_w, jobs: jobs.jobs.filter((job) => job.power_w !== null) });
-  }
-  const oldest = newestUnixS() - WINDOW_S;
-  points = points.filter((point) => point.unix_s >= oldest);
-  moments = moments.filter((moment) => moment.unix_s >= oldest);
-}
 
 function seriesByComponent() {
   return PARTS.map((part) => ({

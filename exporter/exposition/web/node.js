@@ -5,7 +5,8 @@ import { $, setTag, setText } from "./page.js";
 import { clock, watts } from "./words.js";
 import { drawJobs } from "./node-jobs.js";
 import { drawAbout, drawDevices, drawGpus, drawSources, drawSplit } from "./node-parts.js";
-import { drawCarbon, drawHistory, drawPower, newestUnixS, remember } from "./node-power.js";
+import { drawCarbon, drawHistory, drawPower } from "./node-power.js";
+import { newestUnixS, remember } from "./node-recent.js";
 
 const EVERY_MS = 3000;
 

@@ -5,6 +5,7 @@ import { $, add, keyed, setTag, setText, showNotice } from "./page.js";
 import { UNKNOWN, whole } from "./words.js";
 
 const FIRST_ROWS = 12;
+const LONG = 40;
 
 /**
  * Make a table of <table id> with an empty thead and tbody, in <div class="scroll">.
@@ -123,6 +124,8 @@ function fillCell(cell, found, index) {
   setText(cell.children[0], text);
   setText(cell.children[1], sub);
   cell.children[1].hidden = sub === "";
+  // Of a long one only the begin is seen.
+  cell.children[1].title = sub.length > LONG ? sub : "";
   cell.classList.toggle("blank", index > 0 && text === UNKNOWN);
   setTag(cell, tag);
   let bar = cell.querySelector(".meter");
