@@ -1,5 +1,6 @@
-"""Pods while nobody tells what they are called, or what they hold: energy goes on."""
+"""Energy of pods while nobody tells what they are called: it goes on."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import pytest
 
 from exporter.core.model import WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
+from exporter.pipeline.decoding import decode
+from exporter.pipeline.encoding import encode
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from exporter.workloads.kubernetes.api_names import ApiNames
@@ -18,15 +21,19 @@ from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.names import Witness
+from exporter.workloads.kubernetes.source import KubernetesWorkloads
 from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster
 from tests.fakes.cluster_talk import pod_object
-from tests.fakes.inventory import FakeInventory, gpu
-from tests.fakes.kubelet import played_kubelet
 from tests.fakes.node import cpu, node, reading, sample
 from tests.fakes.pod_cgroups import uid_of
-from tests.fakes.pod_node import PodNode, ToldNames, numbers, pod_node, usage_of
-from tests.fakes.waiting import wait_until
+from tests.fakes.pod_node import (
+    NoThread,
+    PodNode,
+    ToldNames,
+    numbers,
+    pod_node,
+)
 
 _WATTS = 80.0
 _CPUS = 8
@@ -65,6 +72,20 @@ class _Life:
                     )
                 )
             )
+
+    def restart(self, *witnesses: Witness) -> None:
+        """Kill the daemon; another goes on from the checkpoint."""
+        played = self.played
+        played.source.close()
+        played.source = KubernetesWorkloads(
+            played.pods.cgroupfs,
+            witnesses,
+            node_cpus=_CPUS,
+            monotonic=played.clock,
+            worker=NoThread,
+        )
+        state = decode(json.loads(json.dumps(encode(self.engine.state))))
+        self.engine = Engine(EngineSettings(idle_policy="none"), state)
 
     def job(self, number: int) -> JobTotals:
         """Return what is told of a pod now."""
@@ -204,6 +225,27 @@ def test_an_api_server_may_be_away_for_ten_minutes(
         life.check_labels()
 
 
+def test_a_daemon_that_starts_while_nobody_tells_names_keeps_those_it_gave(
+    tmp_path: Path,
+) -> None:
+    """The API server is being upgraded, and so is the node."""
+    told = ToldNames()
+    told.tell(PodFacts(uid_of(1), "team-a", "train-1", workload_name="train"))
+    with _living(tmp_path / "node", told) as life:
+        life.start(1)
+        life.run(40)
+        before = life.job(1)
+        life.restart(ToldNames())
+        life.run(600)
+
+        after = life.job(1)
+        assert after.labels == before.labels
+        assert after.labels.info["workload_name"] == "train"
+        more_j = dict(after.energy_j)["cpu"] - dict(before.energy_j)["cpu"]
+        assert more_j == pytest.approx(600 * _WATTS / _CPUS, rel=0.01)
+        life.check_labels()
+
+
 def test_a_kubelet_may_be_away_for_ten_minutes(
     tmp_path: Path, cluster: PlayedCluster
 ) -> None:
@@ -233,46 +275,6 @@ def test_a_kubelet_may_be_away_for_ten_minutes(
         assert life.job(2).labels.job_id == uid_of(2)
         assert life.job(2).labels.info["workload_name"] == "train"
         life.check_labels()
-
-
-def test_a_kubelet_that_hangs_is_believed_for_a_minute_and_no_longer(
-    tmp_path: Path,
-) -> None:
-    """Its socket is there, and nobody answers; until it is started again."""
-    told = ToldNames()
-    told.tell(PodFacts(uid_of(1), "team-a", "train-1"))
-    card = gpu(0)
-    with (
-        played_kubelet(
-            tmp_path / "kubelet", allocatable={"nvidia.com/gpu": [card.uuid]}
-        ) as kubelet,
-        pod_node(
-            tmp_path / "node",
-            witnesses=(told,),
-            kubelet=kubelet,
-            kubelet_deadline_s=0.3,
-            inventory=FakeInventory((card,)),
-        ) as played,
-    ):
-        kubelet.give("team-a", "train-1", "nvidia.com/gpu", card.uuid)
-        played.pods.start_pod(1)
-        played.look()
-
-        def is_held(seconds: float) -> bool:
-            played.ask_kubelet()
-            reading = played.tick(seconds)
-            return bool(usage_of(reading, 1).gpus) and not reading.unknown_gpus
-
-        wait_until(lambda: is_held(1.0), "it holds its GPU", _LONGEST_S)
-        kubelet.silence = True
-        during = [is_held(10.0) for _ in range(8)]
-        kubelet.stop()
-        kubelet.silence = False
-        kubelet.start()
-
-        assert during == [True] * 5 + [False] * 3
-        assert "does not answer within 0.3 s" in played.source.doubt
-        wait_until(lambda: is_held(1.0), "it holds it again", _LONGEST_S)
 
 
 def test_a_pod_that_restarts_under_its_name_is_told_once(tmp_path: Path) -> None:
