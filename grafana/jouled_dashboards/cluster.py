@@ -145,6 +145,7 @@ def _now() -> list[Panel]:
             ),
             color=look.GREEN,
             steps=look.INTENSITY_STEPS,
+            links=[links.to(links.CARBON, "Show the carbon intensity")],
         ),
         stat(
             About(
@@ -161,6 +162,7 @@ def _now() -> list[Panel]:
             ),
             color=look.RED,
             steps=((0.9, look.ORANGE), (0.99, look.GREEN)),
+            links=[links.to(links.HEALTH, "Show which do not answer")],
         ),
         stat(
             About(

@@ -104,6 +104,11 @@ def shares() -> list[Panel]:
             width=8,
             stacked=True,
             series={"other tenants": [look.fixed(look.REASONS["idle"])]},
+            patterns={
+                panels.all_but("other tenants"): [
+                    links.to_tenant(links.label("tenant"))
+                ]
+            },
             every="1m",
         ),
         bars(

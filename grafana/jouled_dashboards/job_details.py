@@ -1,5 +1,7 @@
 """The rows of *Job* over time, by node, and by job."""
 
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
 from grafana.jouled_dashboards import links, look, panels
 from grafana.jouled_dashboards.frame import Panel
 from grafana.jouled_dashboards.panels import About, graph
@@ -27,6 +29,10 @@ GPU_USE = (
 
 _RATE = f"rate(jouled_job_energy_joules_total{{{JOB}}}[$__rate_interval])"
 _NOT_THEN = "nothing: no job that is chosen ran in this time"
+
+
+def _to_node() -> DynamicConfigValue:
+    return links.to(links.NODE, "Show this node", node=links.label("instance"))
 
 
 def power() -> list[Panel]:
@@ -65,6 +71,7 @@ def power() -> list[Panel]:
             ],
             stacked=True,
             series={"other nodes": [look.fixed(look.REASONS["idle"])]},
+            patterns={panels.all_but("other nodes"): [_to_node()]},
         ),
     ]
 
@@ -156,6 +163,7 @@ def use() -> list[Panel]:
             width=8,
             highest=1,
             series={"all": panels.total_line()},
+            patterns={panels.all_but("all$"): [_to_node()]},
         ),
         graph(
             About(
@@ -172,6 +180,7 @@ def use() -> list[Panel]:
                 )
             ],
             width=8,
+            patterns={".*": [_to_node()]},
         ),
         graph(
             About(
@@ -188,6 +197,7 @@ def use() -> list[Panel]:
                 )
             ],
             width=8,
+            patterns={".*": [_to_node()]},
         ),
     ]
 

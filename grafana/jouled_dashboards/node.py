@@ -174,6 +174,17 @@ def _shares() -> list[Panel]:
             "jobs not told apart": [look.fixed("#D8D9DA")],
             "node": panels.total_line(),
         },
+        patterns={
+            panels.all_but("nobody: ", "node$", "other jobs", "jobs not"): [
+                links.to(
+                    links.JOB,
+                    "Show this job on all its nodes",
+                    scheduler=links.label("scheduler"),
+                    job=links.label("job_id"),
+                    workload="$__all",
+                )
+            ]
+        },
         right=True,
     )
     components = graph(

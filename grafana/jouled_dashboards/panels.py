@@ -86,6 +86,7 @@ def stat(
     today: bool = False,
     mappings: Sequence[ValueMapping] = (),
     filled: bool = False,
+    links: Sequence[DynamicConfigValue] = (),
 ) -> StatPanel:
     """Return one big figure, with a sparkline if the query is over time.
 
@@ -99,6 +100,7 @@ def stat(
         today: counts since midnight, unless the time range is absolute.
         mappings: words for values.
         filled: the background is coloured, and not the figure.
+        links: what it leads to, made by ``links.to``.
     """
     panel = (
         StatPanel()
@@ -118,6 +120,8 @@ def stat(
         .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
         .mappings(list(mappings))
     )
+    if links:
+        panel.override_by_regexp(".*", list(links))
     if today:
         panel.time_from("now/d")
     if about.decimals is not None:
@@ -289,6 +293,11 @@ def nobody() -> Properties:
         f"nobody: {reason}": [look.fixed(color)]
         for reason, color in look.REASONS.items()
     }
+
+
+def all_but(*names: str) -> str:
+    """Write a pattern of series for ``graph()``: all whose names begin otherwise."""
+    return f"/^(?!{'|'.join(names)})/"
 
 
 def total_line() -> list[DynamicConfigValue]:
