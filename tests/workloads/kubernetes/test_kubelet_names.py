@@ -9,6 +9,7 @@ import pytest
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.kubernetes.kubelet_names import KubeletNames
 from exporter.workloads.kubernetes.names import PodNames
+from tests.fakes.certificates import authority
 from tests.fakes.clock import Clock
 from tests.fakes.cluster_server import PlayedCluster, played_cluster
 from tests.fakes.cluster_talk import pod_object
@@ -103,6 +104,20 @@ def test_a_refusal_names_the_right_that_is_missing(kubelet: PlayedCluster) -> No
 
     assert "nodes/pods" in names.trouble
     assert 0 < wait_s < 10.0
+
+
+def test_a_kubelet_with_a_certificate_of_its_own_is_not_trusted(
+    kubelet: PlayedCluster, tmp_path: Path
+) -> None:
+    """Most sign one themselves; whoever is on the node's network could do that too."""
+    other = authority(tmp_path / "other")
+    (kubelet.folder / "ca.crt").write_bytes(other.certificate.read_bytes())
+    names = _names(kubelet, Clock())
+
+    names.step()
+
+    assert "certificate not trusted" in names.trouble
+    assert kubelet.asks == []
 
 
 def test_a_kubelet_that_is_away_and_comes_back_is_heard_again(
