@@ -122,7 +122,7 @@ def _now() -> list[Panel]:
                 look.PLAIN,
                 decimals=2,
             ),
-            graphed(f"avg(jouled_pue_ratio{{{CLUSTER}}})"),
+            current(f"avg(jouled_pue_ratio{{{CLUSTER}}})"),
             color=look.BLUE,
         ),
     ]

@@ -20,6 +20,8 @@ LEVEL_STEPS: look.Steps = ((1, look.YELLOW), (2, look.ORANGE), (3, look.RED))
 _NO_FORECAST = "no forecast: not every provider has one, and some want a plan for it"
 _NEEDS_HUB = "no hub: nodes ask by themselves, or use a fixed or yearly figure"
 _MOST_ZONES = 10
+# Distance of points where each node is asked: of thousands a finer graph is slow.
+_SELDOM = "5m"
 _AVERAGE = 'signal="average"'
 
 _OUTCOMES = {
@@ -39,10 +41,13 @@ _OUTCOMES = {
 def forecasts(zone: str) -> list[Panel]:
     """Return the row on the hours to come; ``zone`` selects grid zones."""
     expected = (
-        "avg by (zone, horizon) "
-        f"(jouled_carbon_intensity_forecast_grams_per_kwh{{{zone}}})"
+        "avg by (zone, horizon) (cluster_zone_horizon:"
+        f"jouled_carbon_intensity_forecast_grams_per_kwh:avg{{{zone}}})"
     )
-    now = f"avg by (zone) (jouled_carbon_intensity_grams_per_kwh{{{zone}, {_AVERAGE}}})"
+    now = (
+        "avg by (zone) (cluster_zone:"
+        f"jouled_carbon_intensity_grams_per_kwh:avg{{{zone}}})"
+    )
     cleaner = f"1 - {expected} / on (zone) group_left () {now}"
     return [
         graph(
@@ -60,6 +65,7 @@ def forecasts(zone: str) -> list[Panel]:
                     f"topk({3 * _MOST_ZONES}, {expected})", "{{zone}} in {{horizon}}"
                 ),
             ],
+            every="2m",
         ),
         table(
             About(
@@ -172,6 +178,7 @@ def provenance(level: str, zone: str) -> list[Panel]:
             ],
             height=7,
             steps=((6 * 3600, look.RED),),
+            every=_SELDOM,
         ),
     ]
 
@@ -236,6 +243,7 @@ def emissions(cluster: str) -> list[Panel]:
             width=8,
             legend="list",
             lowest=1,
+            every=_SELDOM,
         ),
     ]
 
@@ -282,6 +290,7 @@ def fetches(cluster: str) -> list[Panel]:
             width=8,
             stacked=True,
             series=colors,
+            every=_SELDOM,
         ),
         graph(
             About(

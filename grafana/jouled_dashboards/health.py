@@ -40,7 +40,7 @@ def dashboard() -> Dashboard:
     row(made, "Now", _now())
     row(made, "Alerts", _alerts())
     row(made, "Nodes", _nodes())
-    row(made, "Sensors", health_sources.sources(_NODES))
+    row(made, "Sensors", health_sources.sources(CLUSTER, _NODES))
     row(made, "Samples", health_sources.samples(_NODES))
     row(made, "What is charged to whom", health_sources.charged(CLUSTER, _NODES))
     row(made, "The daemons themselves", health_daemons.daemons(_NODES))
@@ -50,13 +50,7 @@ def dashboard() -> Dashboard:
 
 def _now() -> list[Panel]:
     down = f"""
-        count(
-          sum by (cluster, instance, source) (
-            increase(jouled_source_errors_total{{{_NODES}, reason!="absent"}}[10m])
-          ) > 0
-            and on (cluster, instance, source)
-          jouled_source_up{{{_NODES}}} == 0
-        )
+        sum(cluster_source_reason:jouled_sources_down:count{{{CLUSTER}}})
           or
         0 * sum({_UP})
     """
@@ -88,7 +82,7 @@ def _now() -> list[Panel]:
                 "energy is in no counter. The table below says which and why.",
                 look.COUNT,
             ),
-            current(down),
+            graphed(down),
             color=look.GREEN,
             steps=((1, look.RED),),
         ),

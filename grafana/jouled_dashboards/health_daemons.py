@@ -11,6 +11,8 @@ from grafana.jouled_dashboards.timelines import timeline
 
 _NO_HUB = "no hub is scraped"
 _MOST = 10
+# Distance of points where each node is asked: of thousands a finer graph is slow.
+_SELDOM = "2m"
 
 
 def daemons(nodes: str) -> list[Panel]:
@@ -30,6 +32,7 @@ def daemons(nodes: str) -> list[Panel]:
             ),
             _quantiles(cpu),
             width=8,
+            every=_SELDOM,
         ),
         graph(
             About(
@@ -41,6 +44,7 @@ def daemons(nodes: str) -> list[Panel]:
             ),
             _quantiles(memory),
             width=8,
+            every=_SELDOM,
         ),
         table(
             About(

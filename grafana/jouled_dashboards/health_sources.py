@@ -8,10 +8,17 @@ from grafana.jouled_dashboards.tables import Label, Value, table
 
 _MOST = 50
 _WORST = 10
+# Distance of points where each node is asked: of thousands a finer graph is slow.
+_SELDOM = "2m"
 
 
-def sources(nodes: str) -> list[Panel]:
-    """Return the row on sensors; ``nodes`` selects nodes."""
+def sources(cluster: str, nodes: str) -> list[Panel]:
+    """Return the row on sensors.
+
+    Args:
+        cluster: selects clusters.
+        nodes: selects nodes.
+    """
     failing = f"""
         sum by (cluster, instance, source, reason) (
           increase(jouled_source_errors_total{{{nodes}, reason!="absent"}}[10m])
@@ -36,7 +43,10 @@ def sources(nodes: str) -> list[Panel]:
             [Label("source", "Source"), Label("reason", "Reason")],
             [
                 Value(
-                    tabled(f"count by (source, reason) ({failing})"),
+                    tabled(
+                        "sum by (source, reason) (cluster_source_reason:"
+                        f"jouled_sources_down:count{{{cluster}}})"
+                    ),
                     "Nodes",
                     look.COUNT,
                     90,
@@ -92,13 +102,14 @@ def sources(nodes: str) -> list[Panel]:
             ),
             [
                 graphed(
-                    f"topk({_WORST}, max by (source) "
-                    f"(jouled_source_read_duration_seconds{{{nodes}}}))",
+                    f"topk({_WORST}, max by (source) (cluster_source:"
+                    f"jouled_source_read_duration_seconds:max{{{cluster}}}))",
                     "{{source}}",
                 )
             ],
             width=8,
             steps=((0.5, look.RED),),
+            every=_SELDOM,
         ),
     ]
 
@@ -124,6 +135,7 @@ def samples(nodes: str) -> list[Panel]:
             ],
             width=8,
             steps=((0.5, look.RED),),
+            every=_SELDOM,
         ),
         graph(
             About(
@@ -137,6 +149,7 @@ def samples(nodes: str) -> list[Panel]:
             [graphed(f"topk({_WORST}, {missed})", "{{instance}}")],
             width=8,
             steps=((360, look.RED),),
+            every=_SELDOM,
         ),
         graph(
             About(
@@ -151,6 +164,7 @@ def samples(nodes: str) -> list[Panel]:
             width=8,
             stacked=True,
             series=panels.colored(look.COMPONENTS),
+            every=_SELDOM,
         ),
     ]
 
@@ -209,6 +223,7 @@ def charged(cluster: str, nodes: str) -> list[Panel]:
                 )
             ],
             width=8,
+            every=_SELDOM,
         ),
         graph(
             About(
@@ -228,6 +243,7 @@ def charged(cluster: str, nodes: str) -> list[Panel]:
             ],
             width=8,
             lowest=None,
+            every=_SELDOM,
             steps=((-90, look.TEXT), (10, look.RED)),
         ),
     ]

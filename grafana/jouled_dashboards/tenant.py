@@ -148,7 +148,7 @@ def _month() -> list[Panel]:
                 look.COUNT,
                 panels.NEEDS_JOBS,
             ),
-            graphed(f"count(cluster_job:jouled_job_power_watts:sum{{{JOBS}}})"),
+            current(f"count(cluster_job:jouled_job_power_watts:sum{{{JOBS}}})"),
             color=look.BLUE,
         ),
     ]

@@ -9,6 +9,7 @@ from grafana.jouled_dashboards.queries import (
     CLUSTER,
     JOULES_PER_KWH,
     TENANTS_RULES_S,
+    current,
     graphed,
     kwh,
     tabled,
@@ -102,7 +103,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
                 look.COUNT,
                 _NO_GPU,
             ),
-            graphed(f"sum({idle}) or 0 * sum({held})"),
+            current(f"sum({idle}) or 0 * sum({held})"),
             color=look.GREEN,
             steps=((1, look.ORANGE), (8, look.RED)),
         ).height(9),
@@ -121,7 +122,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
             width=8,
             legend="list",
             series=panels.colored({"held": look.YELLOW, "used": look.GREEN}),
-            every="1m",
+            every="5m",
         ),
         table(
             About(

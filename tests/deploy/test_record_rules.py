@@ -61,6 +61,27 @@ def test_nodes_are_counted_with_and_without_those_that_are_down(tmp_path: Path) 
     )
 
 
+def test_a_source_is_down_where_it_exists_and_fails(tmp_path: Path) -> None:
+    """What a machine never had would hide what a machine has lost."""
+    up, errors = "jouled_source_up", "jouled_source_errors_total"
+    name = "cluster_source_reason:jouled_sources_down:count"
+    series = {
+        on(1, up, source="nvml"): steps((0, 20)),
+        on(1, errors, source="nvml", reason="timeout"): ramps((60, 20)),
+        on(2, up, source="nvml"): steps((0, 20)),
+        on(2, errors, source="nvml", reason="timeout"): ramps((60, 20)),
+        # Failed once, and is well again.
+        on(3, up, source="nvml"): steps((1, 20)),
+        on(3, errors, source="nvml", reason="timeout"): ramps((60, 20)),
+        # Never had one.
+        on(4, up, source="rapl"): steps((0, 20)),
+        on(4, errors, source="rapl", reason="absent"): ramps((60, 20)),
+    }
+
+    labels = 'cluster="main", reason="timeout", source="nvml"'
+    check(tmp_path, series, Value(15, name, {f"{name}{{{labels}}}": 2}))
+
+
 def test_the_fallback_share_is_of_grams_and_absent_without_any(tmp_path: Path) -> None:
     """Zero grams divided by zero grams is no share."""
     name = "cluster:jouled_node_emissions_fallback:ratio_rate5m"

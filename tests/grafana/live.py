@@ -24,11 +24,10 @@ Choice = Sequence[str] | None
 
 # Shorter than what a dashboard begins with: what is asked is the same, and cheap.
 RANGE_S = 900
+# The usual interval of scrapes.
 STEP_S = 15
 _LEAST_S = 60
 _DAY_S = 86400
-# Four scrapes of the usual 15 s, as Grafana makes it.
-_RATE_INTERVAL = "1m"
 
 _OPERATION = re.compile(r"(?P<name>label_values|query_result)\((?P<inside>.*)\)")
 _NEEDS_ESCAPE = re.compile(r"[\\^$*+?.()|{}\[\]/]")
@@ -93,12 +92,14 @@ class Asking:
                 several = most is not None and variable.get("multi")
                 self.chosen[name] = options[: most if several else 1]
 
-    def filled(self, expression: str, range_s: int = RANGE_S) -> str:
+    def filled(
+        self, expression: str, range_s: int = RANGE_S, step_s: int = STEP_S
+    ) -> str:
         """Return a query with everything in place of its variables."""
         values = {
-            "__rate_interval": _RATE_INTERVAL,
-            "__interval": f"{STEP_S}s",
-            "__interval_ms": str(STEP_S * 1000),
+            "__rate_interval": f"{max(step_s + STEP_S, 4 * STEP_S)}s",
+            "__interval": f"{step_s}s",
+            "__interval_ms": str(step_s * 1000),
             "__range": f"{range_s}s",
             "__range_s": str(range_s),
         }
@@ -116,15 +117,18 @@ class Asking:
         now_s = int(time.time())
         # A day that has just begun is short, but never of no length.
         begin_s = min(_begin(panel.get("timeFrom"), now_s), now_s - _LEAST_S)
-        expression = self.filled(target["expr"], now_s - begin_s)
+        step_s = _step(panel.get("interval"))
+        expression = self.filled(target["expr"], now_s - begin_s, step_s)
         if target.get("instant"):
             return self._series("query", query=expression, time=str(now_s))
-        step_s = _step(panel.get("interval"))
+        # Grafana asks at whole steps. So do we for days; a step of minutes would take
+        # minutes to come, and its answer is the same at any second.
+        end_s = now_s // step_s * step_s if step_s == _DAY_S else now_s
         return self._series(
             "query_range",
             query=expression,
-            start=str(begin_s // step_s * step_s),
-            end=str(now_s // step_s * step_s),
+            start=str(end_s - (now_s - begin_s) // step_s * step_s),
+            end=str(end_s),
             step=str(step_s),
         )
 
