@@ -24,7 +24,7 @@ from exporter.config.settings import SECTIONS
 from exporter.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exporter.simulation.script import Cluster
+    from exporter.simulation.cluster import Cluster
 
 _DESCRIPTION = """\
 Run the daemon on a simulated node: sockets, memory and GPUs that are not there, with
@@ -167,7 +167,7 @@ def _live(
 
 
 def _cluster(args: argparse.Namespace) -> "tuple[Cluster, int]":
-    from exporter.simulation.script import Cluster, NodeSize  # noqa: PLC0415 - as above
+    from exporter.simulation.cluster import Cluster, NodeSize  # noqa: PLC0415 - as above
 
     nodes = _whole("--nodes", args.nodes, 1, _MOST_NODES)
     index = _whole("--node-index", args.node_index, 0, _MOST_NODES)

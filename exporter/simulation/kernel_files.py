@@ -4,9 +4,9 @@ import uuid
 from pathlib import Path
 
 from exporter.simulation.chance import Chance
+from exporter.simulation.cluster import NodeSize
 from exporter.simulation.in_place import LiveFile, counter
 from exporter.simulation.machine import SOCKETS, Machine
-from exporter.simulation.script import NodeSize
 
 # As a server of two sockets has it: a counter goes round in about 20 minutes.
 _RANGE_UJ = 262_143_328_850

@@ -10,7 +10,7 @@ held      tries something in the beginning, and then holds its GPU for nothing
 from typing import NamedTuple
 
 from exporter.simulation.chance import Chance, wave
-from exporter.simulation.script import Job
+from exporter.simulation.cluster import Job
 
 _WAKES_S = 2.0
 _START_S = 12.0

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from math import floor
 
 from exporter.simulation.chance import Chance, wave
+from exporter.simulation.cluster import Job
 from exporter.simulation.load import Load, load_of
-from exporter.simulation.script import Job, Script
+from exporter.simulation.script import Script
 
 SOCKETS = 2
 GPU_LIMIT_W = 700.0

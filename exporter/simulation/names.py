@@ -4,7 +4,7 @@ import re
 import uuid
 
 from exporter.simulation.chance import Chance
-from exporter.simulation.script import Job
+from exporter.simulation.cluster import Job
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NUMBERED = re.compile(r"(.*?)(\d+)")

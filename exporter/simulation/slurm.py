@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from exporter.simulation.cgroups import CgroupTree, LiveCgroup, Shape
+from exporter.simulation.cluster import Job
 from exporter.simulation.machine import RunningJob
 from exporter.simulation.names import node_list
-from exporter.simulation.script import Job
 
 _ROOT = "system.slice/slurmstepd.scope"
 _MIB = 2**20

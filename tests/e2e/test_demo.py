@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,11 @@ class Demo(Program):
             return None if match is None else match[1].rstrip("/")
 
         return until(told, f"the address of {what}", _WITHIN_S)
+
+    def stop(self) -> int:
+        """Ask it to end; it waits for several programs."""
+        self.send(signal.SIGTERM)
+        return self.wait(_WITHIN_S)
 
     def close(self) -> None:
         """Stop it if it still runs: killed it would leave others behind."""

@@ -1,12 +1,15 @@
 """The real daemon on a simulated machine."""
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from exporter.simulation.script import Cluster, Script
+from exporter.simulation.cluster import Cluster
+from exporter.simulation.script import Script
 from tests.e2e.waiting import until
 from tests.fakes.command_line import jouled
 from tests.fakes.simulated_cluster import SimulatedProgram, simulated_node
@@ -70,6 +73,50 @@ def test_a_simulated_node_leaves_nothing_behind(tmp_path: Path) -> None:
 
         assert code == 0
         assert list(program.files.iterdir()) == []
+
+
+def _child_of(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    # Where nobody cares for orphans, a zombie is all that is left.
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_daemon_that_is_killed_leaves_nothing_behind_either(tmp_path: Path) -> None:
+    """Its parent waits for nothing else."""
+    with simulated_node(tmp_path, flags=("--schedulers", "slurm")) as program:
+        os.kill(_child_of(program.pid), signal.SIGKILL)
+
+        code = program.wait(60.0)
+
+        assert code == signal.SIGKILL
+        assert list(program.files.iterdir()) == []
+
+
+def test_a_daemon_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    """Whoever kills what he started has killed all of it."""
+    with simulated_node(tmp_path, flags=("--schedulers", "slurm")) as program:
+        child = _child_of(program.pid)
+
+        program.kill()
+
+        until(lambda: _has_ended(child), "the end of the daemon")
+
+
+def test_a_node_reads_its_configuration_again(tmp_path: Path) -> None:
+    """SIGHUP reaches the daemon, and the machine stays where it is."""
+    with simulated_node(tmp_path, flags=("--schedulers", "kubernetes")) as program:
+        program.send(signal.SIGHUP)
+
+        until(lambda: "configuration reloaded" in program.said(), "the reload")
+        assert "some changes wait for a restart" not in program.said()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from exporter.power.nvml import NvmlDriver
 from exporter.power.rapl import PowercapSource
+from exporter.simulation.cluster import Cluster
 from exporter.simulation.node import SimulatedNode
-from exporter.simulation.script import ACT_S, Cluster, Script
+from exporter.simulation.rack import ACT_S
+from exporter.simulation.script import Script
 from exporter.workloads.node_usage import PsutilNodeUsage
 from tests.fakes.clock import Clock
 from tests.fakes.node import sample

@@ -1,7 +1,8 @@
 """How busy simulated jobs are."""
 
+from exporter.simulation.cluster import Cluster, Job
 from exporter.simulation.load import load_of
-from exporter.simulation.script import ACT_S, Cluster, Job, rack_jobs
+from exporter.simulation.rack import ACT_S, rack_jobs
 
 _JOBS = rack_jobs(Cluster(nodes=4), 0, 82_500)
 

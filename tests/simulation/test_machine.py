@@ -2,8 +2,10 @@
 
 import pytest
 
+from exporter.simulation.cluster import Cluster
 from exporter.simulation.machine import GPU_LIMIT_W, Machine
-from exporter.simulation.script import ACT_S, Cluster, Script
+from exporter.simulation.rack import ACT_S
+from exporter.simulation.script import Script
 
 _UNIX_S = 82_500 * ACT_S + 0.25
 _STEP_S = 0.05

@@ -14,8 +14,10 @@ from exporter.config import Config, Gpu, Kubernetes, Paths, Power, Slurm, State
 from exporter.core.snapshot import Snapshot
 from exporter.pipeline.runner import Publisher, Runner
 from exporter.power.nvml.library import Code
+from exporter.simulation.cluster import Cluster
 from exporter.simulation.node import SimulatedNode
-from exporter.simulation.script import ACT_S, Cluster, Script
+from exporter.simulation.rack import ACT_S
+from exporter.simulation.script import Script
 from tests.fakes.clock import Clock
 from tests.fakes.waiting import wait_until
 

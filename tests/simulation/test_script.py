@@ -4,16 +4,10 @@ from collections import Counter
 
 import pytest
 
+from exporter.simulation.cluster import RACK_NODES, Cluster, Job, NodeSize
 from exporter.simulation.people import KINDS, USERS
-from exporter.simulation.script import (
-    ACT_S,
-    RACK_NODES,
-    Cluster,
-    Job,
-    NodeSize,
-    Script,
-    rack_jobs,
-)
+from exporter.simulation.rack import ACT_S, rack_jobs
+from exporter.simulation.script import Script
 
 _ACT = 82_500
 _BEGIN_S = _ACT * ACT_S
