@@ -108,6 +108,10 @@ OTHERS: dict[str, Any] = {
     "monitoring.dashboards.label": "board",
     "monitoring.dashboards.labelValue": "yes",
     "monitoring.dashboards.annotations": {"grafana_folder": "Energy"},
+    "monitoring.datasource.url": "http://prometheus:9090",
+    "monitoring.datasource.namespace": "grafana",
+    "monitoring.datasource.label": "source",
+    "monitoring.datasource.labelValue": "yes",
     "networkPolicy.enabled": False,
     "networkPolicy.ingressFrom": [PEER],
     "networkPolicy.node.egressPorts": [443],
@@ -143,6 +147,12 @@ BESIDE: dict[str, dict[str, Any]] = {
             "monitoring.dashboards.enabled", value=True
         )
         for name in ("namespace", "label", "labelValue", "annotations")
+    },
+    **{
+        f"monitoring.datasource.{name}": of_path(
+            "monitoring.datasource.url", "http://prometheus:9090"
+        )
+        for name in ("namespace", "label", "labelValue")
     },
 }
 

@@ -232,6 +232,24 @@ def test_every_dashboard_is_there_for_grafanas_sidecar(chart: Chart) -> None:
     assert all(len(text) < 900_000 for text in files.values())
 
 
+def test_grafana_is_told_of_prometheus_as_by_the_provisioning_file(
+    chart: Chart,
+) -> None:
+    """With the scrape interval: rates over less than four of them have gaps."""
+    file = REPOSITORY / "grafana" / "provisioning" / "datasources" / "jouled.yml"
+    by_hand = yaml.safe_load(file.read_text())["datasources"][0]
+    url = "http://prometheus.monitoring:9090"
+    values = {"monitoring": {"datasource": {"url": url, "namespace": "grafana"}}}
+
+    made = chart.objects(values).of_kind("ConfigMap")["jouled-datasource"]
+
+    assert made["metadata"]["namespace"] == "grafana"
+    assert made["metadata"]["labels"]["grafana_datasource"] == "1"
+    [told] = yaml.safe_load(made["data"]["jouled.yaml"])["datasources"]
+    assert told == {**by_hand, "url": url}
+    assert "jouled-datasource" not in chart.objects({}).of_kind("ConfigMap")
+
+
 def test_a_dashboard_that_comes_to_the_chart_is_found(
     chart: Chart, tmp_path: Path
 ) -> None:
