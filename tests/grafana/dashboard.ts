@@ -68,34 +68,10 @@ interface Panel<Type extends string, Options, Custom>
   targets: Query[];
 }
 
-// Grafana publishes no type of this one: public/app/plugins/panel/alertlist/types.ts.
-interface AlertListOptions {
-  viewMode: 'list' | 'stat';
-  groupMode: 'default' | 'custom';
-  groupBy: string[];
-  maxItems: number;
-  sortOrder: 1 | 2 | 3 | 4 | 5;
-  dashboardAlerts: boolean;
-  alertName: string;
-  showInstances: boolean;
-  alertInstanceLabelFilter: string;
-  datasource: string;
-  folder?: unknown;
-  stateFilter: {
-    firing: boolean;
-    pending: boolean;
-    noData: boolean;
-    normal: boolean;
-    error: boolean;
-    recovering?: boolean;
-  };
-}
-
-interface Plainly<Type extends string, Options>
-  extends Omit<Plain<grafana.Panel>, 'type' | 'options'> {
+interface TextPanel extends Omit<Plain<grafana.Panel>, 'type' | 'options'> {
   id: number;
-  type: Type;
-  options: Plain<Options>;
+  type: 'text';
+  options: Plain<text.Options>;
 }
 
 type AnyPanel =
@@ -105,8 +81,7 @@ type AnyPanel =
   | Panel<'stat', stat.Options, {}>
   | Panel<'gauge', gauge.Options, {}>
   | Panel<'bargauge', barGauge.Options, {}>
-  | Plainly<'text', text.Options>
-  | Plainly<'alertlist', AlertListOptions>;
+  | TextPanel;
 
 interface Row extends Omit<Plain<grafana.RowPanel>, 'panels'> {
   panels: AnyPanel[];

@@ -11,7 +11,7 @@ from tests.fakes.command_line import REPOSITORY
 FOLDER = REPOSITORY / "grafana" / "dashboards"
 
 # Panels that ask Prometheus nothing.
-WITHOUT_DATA = frozenset({"row", "text", "alertlist", "dashlist"})
+WITHOUT_DATA = frozenset({"row", "text"})
 
 Json = Mapping[str, Any]
 

@@ -215,6 +215,12 @@ def test_every_dashboard_has_a_uid_of_its_own() -> None:
     assert structure.uids(ALL) == []
 
 
+@every_dashboard
+def test_every_other_dashboard_is_one_click_away(dashboard: Dashboard) -> None:
+    """What no link leads to is found by nobody."""
+    assert links.reached_from(dashboard, BY_UID) == set(BY_UID) - {dashboard.uid}
+
+
 def test_nothing_is_wrong_with_the_example() -> None:
     """What is said of broken ones below comes from what was broken."""
     whole = as_dashboard(example())
