@@ -8,6 +8,7 @@ import bcrypt
 import pytest
 from playwright.sync_api import Browser, expect
 
+from exporter.core.units import Ratio
 from exporter.exposition.http import create_app
 from exporter.exposition.web_config import load_web_config
 from tests.fakes.browser import system_chromium
@@ -187,6 +188,22 @@ def test_jobs_are_sorted_by_the_keyboard(browser: Browser) -> None:
 
         expect(head).to_have_attribute("aria-sort", "ascending")
         expect(first).to_contain_text("4250")
+
+
+def test_progress_is_drawn_and_goes_on_being_drawn(browser: Browser) -> None:
+    """A bar beside its figure, after the first answer and after the next."""
+    with visiting(browser) as shown:
+        row = shown.page.locator("#jobs tbody tr", has_text="4242")
+        bar = row.locator(".meter .fill")
+        expect(bar).to_have_attribute("style", "width: 40%;")
+
+        before = rich_snapshot()
+        jobs = (changed(before.jobs[0], progress=Ratio(0.5)), *before.jobs[1:])
+        shown.reader.snapshot = changed(later(before, 5), jobs=jobs)
+
+        expect(bar).to_have_attribute("style", "width: 50%;", timeout=LONG_MS)
+        expect(bar).to_be_visible()
+        expect(row).to_contain_text("50 %")
 
 
 def test_many_jobs_are_shown_on_request(browser: Browser) -> None:

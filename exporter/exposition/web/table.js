@@ -137,7 +137,6 @@ function fillCell(cell, found, index) {
     bar = add(cell, "span", "meter");
     bar.setAttribute("aria-hidden", "true");
     add(bar, "span", "fill");
-    cell.children[0].after(bar);
   }
   bar.firstChild.style.width = `${Math.min(1, Math.max(0, meter)) * 100}%`;
 }
