@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+# A busy machine takes its time; nobody waits longer than what is waited for.
+_LONG_MS = 60_000
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -18,7 +20,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SIZES = {"phone": (390, 844), "desk": (1280, 900)}
 
 # Ratio of contrast of every visible text with what is behind it (WCAG 2.1).
 WORST_CONTRAST = """() => {
@@ -52,6 +53,7 @@ def system_chromium() -> Iterator[Browser]:
     """Open it; a test that has none is skipped."""
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
+    expect.set_options(timeout=_LONG_MS)
     with (
         sync_playwright() as driver,
         driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as opened,
