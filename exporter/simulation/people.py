@@ -67,13 +67,13 @@ USERS: dict[str, tuple[str, ...]] = {
 KINDS: tuple[Kind, ...] = (
     Kind(
         scheduler="slurm",
-        weight=3.0,
+        weight=4.5,
         tenants=("nlp", "climate"),
         partition="gpu",
         names=("pretrain-7b", "downscale-era5", "weather-vit"),
         owner="",
         nodes=(2, 2, 3),
-        gpus=(2, 4, 4),
+        gpus=(2, 2, 4),
         cpus=(16, 24),
         memory_bytes=160 * _GIB,
         minutes=(6, 18),

@@ -19,6 +19,7 @@ As a program, for a look from outside until Ctrl-C:
 """
 
 import argparse
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ from tests.fakes.command_line import command
 from tests.fakes.promtool import RULES
 
 _ANSWERS_WITHIN_S = 30.0
+# It takes two; so long only where a machine is slow beyond belief.
+_ENDS_WITHIN_S = 60.0
 
 
 class SimulatedProgram(Program):
@@ -88,6 +91,11 @@ class SimulatedProgram(Program):
         """Ask its API about the node."""
         answer: dict[str, Any] = self.get("/api/v1/node").json()
         return answer
+
+    def stop(self) -> int:
+        """Ask it to end, with its files, and return its exit code."""
+        self.send(signal.SIGTERM)
+        return self.wait(_ENDS_WITHIN_S)
 
     def close(self) -> None:
         """Stop it if it still runs, so that it takes its files along."""
