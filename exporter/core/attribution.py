@@ -91,9 +91,9 @@ def attribute_gpu(
 
     Idle energy goes by the shares held, and the share nobody holds is
     "unallocated". Dynamic energy goes by activity where all holders' activity
-    is known, and that of an instance nobody holds is "unallocated"; else it goes
-    by the shares held: what nobody holds is not known to be busy. So a single
-    owner of a whole GPU pays for all of it.
+    is known and anything was done, and that of an instance nobody holds is
+    "unallocated"; else it goes by the shares held: what nobody holds is not known
+    to be busy. So a single owner of a whole GPU pays for all of it.
 
     Args:
         energy_j: measured energy, J, >= 0.
@@ -206,4 +206,5 @@ def _activity(holds: HoldWindow) -> Shares | None:
         if hold.activity_s is None:
             return None
         activity[workload] = hold.activity_s
-    return activity if sum(activity.values()) > 0 else None
+    # Where only an instance was busy that nobody holds, none of its holders was.
+    return activity if max(holds.activity_s, *activity.values()) > 0 else None

@@ -232,7 +232,7 @@ def _take_ended(
             usages[workload] = replace(
                 known,
                 cpu_s=None,
-                gpus=usage.gpus or known.gpus,
+                gpus=usage.gpus or known.at_another_time().gpus,
                 labels=usage.labels,
                 end_unix_s=end_unix_s,
             )
@@ -255,7 +255,8 @@ def _keep_holds(
         usage = usages.get(workload)
         if usage is not None:
             told = {hold.device for hold in usage.gpus} | known
-            kept = tuple(hold for hold in old.gpus if hold.device not in told)
+            held = old.at_another_time().gpus
+            kept = tuple(hold for hold in held if hold.device not in told)
             usages[workload] = replace(usage, gpus=usage.gpus + kept)
 
 

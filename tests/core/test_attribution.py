@@ -266,6 +266,17 @@ def test_instances_pay_for_what_they_did_and_the_rest_is_unallocated() -> None:
     assert parts.unattributed_j == {"unallocated": pytest.approx(40 + 92.0)}
 
 
+def test_instances_that_idle_do_not_pay_for_one_that_nobody_holds() -> None:
+    """All that was done was done there, by whoever is not fenced off."""
+    held = {A: Hold(2 / 7, 0.0), B: Hold(1 / 7, 0.0)}
+    holds = HoldWindow(1.0, 1.0, held, activity_s=0.4)
+
+    parts = attribute_gpu(Joules(300.0), Joules(70.0), holds)
+
+    assert parts.shares_j == {A: pytest.approx(20.0), B: pytest.approx(10.0)}
+    assert parts.unattributed_j == {"unallocated": pytest.approx(40.0 + 230.0)}
+
+
 def test_a_sharer_that_did_nothing_pays_for_its_share_of_idle_alone() -> None:
     """Its process is there and waits."""
     holds = HoldWindow(1.0, 1.0, {A: Hold(0.5, 0.0), B: Hold(0.5, 0.9)})

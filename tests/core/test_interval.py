@@ -257,6 +257,18 @@ def test_activity_is_of_one_tick_alone() -> None:
     assert gone.holds["GPU-0"].holds == {A: Hold(0.5, None), B: Hold(0.5, 0.1)}
 
 
+def test_a_hold_that_is_kept_or_that_ended_brings_no_old_activity() -> None:
+    """What was done in an earlier tick is counted: in this one nobody knows."""
+    tracker = UsageTracker()
+    shared = (hold(share=0.5, activity=0.9),)
+    tick(tracker, 0.0, jobs(usage("a", 0.0, gpus=shared), usage("b", 0.0, gpus=shared)))
+
+    step = tick(tracker, 1.0, jobs(usage("a", 0.0), usage("b", None, end_s=0.5)))
+
+    held = step.holds["GPU-0"].holds
+    assert held == {A: Hold(0.5, None), B: Hold(0.25, None)}
+
+
 def test_the_activity_of_a_whole_gpu_is_kept_beside_its_holders() -> None:
     """What is done on instances that nobody holds is theirs not."""
     tracker = UsageTracker()
