@@ -30,6 +30,7 @@ _LONGEST_INTEGER = 6
 _EXPONENT_FROM = 1e6
 # Between these JSON and Python write the same digits, and neither an exponent.
 _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
+_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 class _Series:
@@ -126,7 +127,8 @@ class Renderer:
 
 def format_value(value: float) -> str:
     """Write a number as Go and prometheus_client do."""
-    return _with_exponent(repr(float(value)))
+    text = repr(float(value))
+    return _NOT_FINITE.get(text) or _with_exponent(text)
 
 
 def _with_exponent(text: str) -> str:

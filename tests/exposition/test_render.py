@@ -1,6 +1,7 @@
 """The renderer against prometheus_client, which is the reference for its bytes."""
 
 from collections.abc import Callable, Iterator
+from math import inf, nan
 from typing import cast
 
 import pytest
@@ -20,7 +21,8 @@ from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
 from exporter.exposition.catalogue import JOB_LABELS, job_info_with
 from exporter.exposition.families import Build, families
-from exporter.exposition.family import Family
+from exporter.exposition.family import Family, single
+from exporter.exposition.process_metrics import MOST_FILES
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
 from tests.fakes.snapshots import (
     bare_snapshot,
@@ -189,11 +191,18 @@ def test_any_number_is_written_as_prometheus_client_does(
         (1e-7, "1e-07"),
         (-12345678.5, "-12345678.5"),
         (1_774_008_000.25, "1.77400800025e+09"),
+        (2**53 + 1, "9.007199254740992e+15"),
+        (inf, "+Inf"),
+        (-inf, "-Inf"),
+        (nan, "NaN"),
     ],
 )
 def test_odd_numbers_have_one_spelling(value: float, text: str) -> None:
-    """Large counters are where Go and Python part ways."""
+    """Large counters are where Go and Python part ways; no limit is infinite."""
+    rendered = Renderer().render([single(MOST_FILES, value)], "text")
+
     assert format_value(value) == text
+    assert rendered.splitlines()[-1] == f"process_max_fds {text}"
 
 
 @given(labels=label_sets)
