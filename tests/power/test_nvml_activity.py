@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from exporter.core.errors import SourceFaultyError
 from exporter.core.gpu_activity import GpuActivity
 from exporter.power.nvml import NvmlDriver, NvmlGpu, NvmlInventory
 from tests.fakes import nvml
@@ -205,6 +206,19 @@ def test_an_answer_that_fails_is_made_up_for_by_the_next(
 
     assert failed is None
     assert _processes(_tick(gpu)) == {1: 0.6}
+
+
+def test_a_reading_that_fails_tells_nothing(hardware: FakeNvml, gpu: NvmlGpu) -> None:
+    """What was done before it may be news to whoever begins to ask."""
+    _begin(gpu)
+    before = _tick(gpu)
+
+    hardware.fault(0, nvml.GPU_IS_LOST)
+    with suppress(SourceFaultyError):
+        gpu.read()
+
+    assert before == GpuActivity()
+    assert gpu.activity() is None
 
 
 @pytest.mark.parametrize("code", [nvml.NOT_SUPPORTED, nvml.NO_PERMISSION, 13])

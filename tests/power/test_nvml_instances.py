@@ -188,6 +188,16 @@ def test_an_answer_that_fails_destroys_no_instance(
     assert gpu.instances is known
 
 
+def test_no_instance_is_nothing_of_its_gpu(hardware: FakeNvml, gpu: NvmlGpu) -> None:
+    """Whatever its attributes say: whoever holds it holds at least a slice."""
+    hardware.remove_mig(0, 0)
+    _make(hardware, 0, "MIG-a", 1, slices=0)
+
+    gpu.read()
+
+    assert [i.share for i in gpu.instances] == pytest.approx([1 / 7, 2 / 7])
+
+
 # --- activity -----------------------------------------------------------------------
 
 

@@ -122,6 +122,10 @@ class NvmlGpu:
             raise SourceFaultyError(msg)
         try:
             return (self._read(),)
+        except SourceError:
+            # What was told of the time before is not of this one.
+            self._activity = None
+            raise
         finally:
             self._lock.release()
 

@@ -100,8 +100,9 @@ class Occupants:
         return (
             str(nvml.nvmlDeviceGetUUID(mig)),
             int(nvml.nvmlDeviceGetGpuInstanceId(mig)),
-            int(attributes.gpuInstanceSliceCount),
-            int(attributes.computeInstanceSliceCount),
+            # There is none without a slice, and whoever held it would hold nothing.
+            max(1, int(attributes.gpuInstanceSliceCount)),
+            max(1, int(attributes.computeInstanceSliceCount)),
         )
 
     def _note(self, error: Exception) -> None:
@@ -120,6 +121,5 @@ def _instance(
     """
     uuid, number, gpu_slices, compute_slices = one
     beside = sum(each[3] for each in all_of_them if each[1] == number)
-    part = compute_slices / beside if beside else 1.0
-    share = min(1.0, gpu_slices / slices * part)
+    share = min(1.0, gpu_slices / slices * (compute_slices / beside))
     return GpuInstance(uuid, parent, number, Ratio(share))
