@@ -157,6 +157,10 @@ REFUSED: dict[str, tuple[Values, str]] = {
         of_path("monitoring.nodeBasicAuth.password", "abc"),
         "/monitoring/nodeBasicAuth/password",
     ),
+    "a password in an address": (
+        of_path("monitoring.datasource.url", "http://me:abc@prometheus:9090"),
+        "/monitoring/datasource/url",
+    ),
     "two hubs that share one directory": (
         merged(HUB, of_path("hub", {"replicas": 2, "persistence": {"enabled": True}})),
         "/hub/replicas",
