@@ -15,6 +15,16 @@ _GPUS = 8
 _TENANTS, _USERS = 100, 990
 _COMPONENTS = ("cpu", "dram", "gpu", "platform")
 _OF_JOBS = ("cpu", "dram", "gpu")
+# Of each scheduler, as recorded.
+_TOP_JOBS = 50
+_LISTED = (
+    "jouled_job_nodes:count",
+    "jouled_job_power_watts:sum",
+    "jouled_job_energy_joules:sum",
+    "jouled_job_emissions_grams:sum",
+    "jouled_job_gpus:sum",
+    "jouled_job_gpu_utilization:ratio",
+)
 _HORIZONS = ("1h", "3h", "6h", "12h", "24h")
 _SOURCES = ("rapl", "nvml", "ipmi", "slurm", "checkpoint", "archive")
 _REASONS = (
@@ -62,16 +72,14 @@ class Site:
             for name, labels, grows in _of_job():
                 self._add(name, (*at, *who, *labels), SCRAPE_S, grows=grows)
             for name in (
-                "jouled_job_nodes:count",
-                "jouled_job_power_watts:sum",
-                "jouled_job_energy_joules:sum",
-                "jouled_job_emissions_grams:sum",
-                "jouled_job_gpus:sum",
+                *_LISTED,
                 "jouled_job_gpus_known:sum",
                 "jouled_job_gpus_busy:sum",
-                "jouled_job_gpu_utilization:ratio",
             ):
                 self._add(f"cluster_job:{name}", who, JOBS_RULES_S)
+            if number == 0 and node < 2 * _TOP_JOBS:
+                for name in _LISTED:
+                    self._add(f"cluster_top_job:{name}", who, JOBS_RULES_S)
             tenant = _tenant(who)
             for name in ("energy_joules", "emissions_grams"):
                 counter = f"jouled_tenant_{name}_total"

@@ -5,7 +5,6 @@ from grafana.jouled_dashboards.frame import Panel
 from grafana.jouled_dashboards.panels import About, bars, graph, stat
 from grafana.jouled_dashboards.queries import (
     CLUSTER,
-    JOB_LABELS,
     current,
     graphed,
     kwh,
@@ -17,7 +16,9 @@ from grafana.jouled_dashboards.tables import Label, Value, table
 _MOST_JOBS, _MOST_NODES = 20, 15
 _HORIZONS = ("1h", "3h", "6h", "12h", "24h")
 
-_POWER = f'cluster_job:jouled_job_power_watts:sum{{{CLUSTER}, scheduler=~"$scheduler"}}'
+_POWER = (
+    f'cluster_top_job:jouled_job_power_watts:sum{{{CLUSTER}, scheduler=~"$scheduler"}}'
+)
 _FORECAST = "jouled_carbon_intensity_forecast_grams_per_kwh"
 
 
@@ -106,7 +107,7 @@ def top_jobs() -> Panel:
     most = f"topk({_MOST_JOBS}, {_POWER})"
 
     def of_them(name: str) -> str:
-        return f"cluster_job:{name}{{{CLUSTER}}} and on ({JOB_LABELS}) {most}"
+        return f"cluster_top_job:{name}{{{CLUSTER}}} and {most}"
 
     return table(
         About(

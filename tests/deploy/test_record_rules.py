@@ -202,6 +202,36 @@ def test_a_job_is_added_up_over_its_nodes(tmp_path: Path) -> None:
     )
 
 
+def test_the_jobs_that_draw_the_most_are_told_apart(tmp_path: Path) -> None:
+    """A list asks for these alone, and finds the same of each in every column."""
+    series = {}
+    for number in range(60):
+        job = {"scheduler": "slurm", "job_id": f"{number}"}
+        series[on(1, "jouled_job_power_watts", **job, component="cpu")] = steps(
+            (100 + number, 20)
+        )
+        series[on(1, "jouled_job_emissions_grams_total", **job)] = ramps((5, 20))
+    pod = {"scheduler": "kubernetes", "job_id": "shop", "pod": "shop-1"}
+    series[on(2, "jouled_job_power_watts", **pod, component="cpu")] = steps((1, 20))
+    power = "cluster_top_job:jouled_job_power_watts:sum"
+    grams = "cluster_top_job:jouled_job_emissions_grams:sum"
+
+    check(
+        tmp_path,
+        series,
+        Value(
+            10,
+            f"min by (scheduler) ({power})",
+            {
+                '{scheduler="slurm"}': 110,
+                '{scheduler="kubernetes"}': 1,
+            },
+        ),
+        Value(10, f"count({grams})", {"{}": 50}),
+        Value(10, f"count({power} and {grams})", {"{}": 50}),
+    )
+
+
 def test_use_of_gpus_is_a_mean_over_those_whose_use_is_known(tmp_path: Path) -> None:
     """A job of one busy GPU weighs less than one of seven that idle."""
     series = {}
