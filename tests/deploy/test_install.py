@@ -287,7 +287,7 @@ def test_the_settings_of_the_hub_that_come_with_it_are_accepted(
     )
     web = "  config_file: /etc/jouled/web.yml"
     assert web in text
-    assert secrets == 2
+    assert secrets > 1
     tried.write_text(text.replace(web, ""))
 
     done = jouled("hub", "--config.file", tried, "--check")
