@@ -100,6 +100,13 @@ def _summary(config: "HubConfig") -> str:
     if budgets:
         of_them = "1 budget" if budgets == 1 else f"{budgets} budgets"
         lines += ["", f"{of_them}; jouled budgets check tells what each counts"]
+    prometheus = config.budgets.prometheus
+    of_cluster = (
+        "the page shows no cluster; prometheus: url: in the file turns it on"
+        if prometheus is None
+        else f"the page shows the cluster that {prometheus.host} knows"
+    )
+    lines += ["", of_cluster]
     if config.notices:
         lines += ["", *config.notices]
     return "\n".join([*lines, "", "the configuration can be used", ""])

@@ -228,6 +228,7 @@ def test_a_configuration_can_be_looked_at_without_starting(tmp_path: Path) -> No
 
     assert (good.returncode, good.stderr) == (0, "")
     assert "DE           energy-charts" in good.stdout
+    assert "the page shows no cluster; prometheus: url:" in good.stdout
     assert f"{file}:3: US-TEX-ERCO: no provider without a token" in good.stdout
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr.startswith(f"jouled: error: {file}:3: GERMANY: no country")

@@ -69,17 +69,15 @@ class Keeper:
 
     Args:
         settings: how it is reached.
-        host: its name, for people.
         open_store: opens the way to it.
         clocks: what time it is.
         standing: what was counted before.
         every_s: how often it is asked while somebody looks, s.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is made of
+    def __init__(
         self,
         settings: PrometheusSettings,
-        host: str,
         open_store: OpenStore,
         clocks: Time,
         *,
@@ -90,16 +88,14 @@ class Keeper:
         self._reader = Reader(settings.matchers)
         self._open_store = open_store
         self._clocks = clocks
-        self._queries = dict(OverviewStanding(host).queries)
-        self._refreshes = dict(OverviewStanding(host).refreshes)
-        if standing is not None:
-            self._queries |= standing.queries
-            self._refreshes |= standing.refreshes
+        before = OverviewStanding(settings.host) if standing is None else standing
+        self._queries = dict(before.queries)
+        self._refreshes = dict(before.refreshes)
         self._failures = 0
         self._woken = threading.Event()
         self._looked_s = clocks.monotonic()
         self.standing = OverviewStanding(
-            host, refreshes=dict(self._refreshes), queries=dict(self._queries)
+            settings.host, refreshes=dict(self._refreshes), queries=dict(self._queries)
         )
 
     def look(self) -> None:

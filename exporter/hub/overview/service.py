@@ -4,7 +4,6 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from exporter.carbon.poller import Time
 from exporter.hub.overview.keeper import Keeper, OverviewStanding
@@ -58,7 +57,6 @@ class Overviews:
         )
         keeper = Keeper(
             settings,
-            urlsplit(settings.url).hostname or "",
             partial(_open, small),
             self._clocks,
             standing=before,

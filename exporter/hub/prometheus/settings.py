@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from exporter.hub.prometheus.matching import Matchers
 
@@ -36,3 +37,8 @@ class PrometheusSettings:
     password_file: Path | None = None
     token_file: Path | None = None
     header_files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """Its name, for people."""
+        return urlsplit(self.url).hostname or ""

@@ -45,9 +45,7 @@ def asked(world: HubWorld) -> Iterator[Asked]:
         sums = ClusterSums(recorded())
         server.answers = sums
         settings = PrometheusSettings(server.url)
-        keeper = Keeper(
-            settings, "127.0.0.1", lambda: open_prometheus(settings), world.time.clocks
-        )
+        keeper = Keeper(settings, lambda: open_prometheus(settings), world.time.clocks)
         with open_prometheus(settings) as store:
 
             def refresh() -> None:

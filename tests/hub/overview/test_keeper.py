@@ -46,9 +46,7 @@ def world() -> Iterator[World]:
         time = FakeTime(NOW, 1e9)
         settings = PrometheusSettings(server.url)
         with open_prometheus(settings) as store:
-            keeper = Keeper(
-                settings, "127.0.0.1", lambda: open_prometheus(settings), time.clocks
-            )
+            keeper = Keeper(settings, lambda: open_prometheus(settings), time.clocks)
             yield World(server, sums, time, keeper, store)
 
 
@@ -118,7 +116,6 @@ def test_nobody_is_asked_while_nobody_looks(world: World) -> None:
     settings = PrometheusSettings(world.server.url)
     keeper = Keeper(
         settings,
-        "127.0.0.1",
         lambda: open_prometheus(settings),
         world.time.clocks,
         every_s=0.01,
