@@ -70,7 +70,11 @@ def _nodes() -> Nodes:
         for number in (3, 41, 77)
     ]
     denied = Fault(Node("alps", "n120:9878"), "rapl", "denied")
-    return Nodes(128, 126, silent, (*slow, denied), 4, {"cpu": 6}, 0)
+    lost = [
+        Fault(Node("alps", "n064:9878"), f"amdgpu/{device}", "faulty")
+        for device in ("GPU-db2ac6b7-2bff-530a-bfc8-8f498fe52858", "0000:c1:00.0")
+    ]
+    return Nodes(128, 126, silent, (*slow, *lost, denied), 5, {"cpu": 6}, 0)
 
 
 def _course(at_s: float) -> Course:

@@ -125,6 +125,7 @@ def test_what_needs_somebody_is_said_first(browser: Browser, tmp_path: Path) -> 
             [
                 "2 nodes silent",
                 "nvml does not answer in time on 3 nodes",
+                "amdgpu cannot be read on 1 node",
                 "rapl may not be read on 1 node",
                 "budget climate: will be overspent",
             ]
@@ -134,6 +135,7 @@ def test_what_needs_somebody_is_said_first(browser: Browser, tmp_path: Path) -> 
         nodes = page.get_by_role("region", name="Nodes", exact=True)
         expect(nodes).to_contain_text("126of 128 answer")
         expect(nodes).to_contain_text("on 3 nodes: n003, n041, n077")
+        expect(nodes).to_contain_text("n064 (GPU-db2ac6b7), n064 (0000:c1:00.0)")
         expect(nodes).to_contain_text("systemctl status jouled")
 
 

@@ -36,7 +36,7 @@ export function drawPower(overview) {
   setText(note.firstChild, power.total_w === null ? remedyOf(overview, "power") : estimated || `of ${count(nodes.up, "node", "nodes")}`);
   setTag(note, power.total_w === null ? "" : qualityOf(nodes));
   showNotice("simulated", !nodes.simulated ? ""
-    : `${nodes.simulated === nodes.known ? "All nodes are" : `${whole.format(nodes.simulated)} of ${count(nodes.known, "node is", "nodes are")}`} simulated: nothing of that was measured on a machine.`);
+    : `${nodes.simulated === nodes.known ? "All nodes are" : `${whole.format(nodes.simulated)} of ${count(nodes.known, "node is", "nodes are")}`} simulated`);
 
   setFigure($("energy"), day?.energy_j ? energyParts(day.energy_j.amount) : null);
   setFigure($("grams"), day?.emissions_g ? gramParts(day.emissions_g.amount) : null);

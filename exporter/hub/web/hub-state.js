@@ -14,8 +14,15 @@ const REASONS = {
   timeout: ["does not answer in time", "A driver or a controller hangs. Other figures of the node go on; a reset of the device often helps."],
 };
 
+// The rest of a GPU's name tells nobody more.
+const short = (device) => device.replace(/^(GPU-[0-9a-f]{8})-.*/, "$1");
+
+/** Name nodes, and of each the device if there is one. */
 function named(nodes, all = nodes.length) {
-  const names = nodes.slice(0, MOST_NAMED).map(({ instance }) => instance.replace(/:9878$/, ""));
+  const names = nodes.slice(0, MOST_NAMED).map(({ instance, source = "" }) => {
+    const device = source.split("/").slice(1).join("/");
+    return instance.replace(/:9878$/, "") + (device ? ` (${short(device)})` : "");
+  });
   if (!names.length) return "";
   const rest = all - names.length;
   return rest > 0 ? `${names.join(", ")} and ${whole.format(rest)} more` : names.join(", ");
@@ -24,15 +31,16 @@ function named(nodes, all = nodes.length) {
 function faultItems(faults) {
   const groups = new Map();
   for (const fault of faults ?? []) {
-    const key = `${fault.source} ${fault.reason}`;
+    // Each device is a source of its own: nvml/GPU-1, nvml/GPU-2.
+    const key = `${fault.source.split("/")[0]} ${fault.reason}`;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(fault);
   }
   return [...groups].map(([key, nodes]) => {
     const [state, remedy] = REASONS[nodes[0].reason] ?? [nodes[0].reason, "The node's page and log say more."];
-    const where = `on ${count(nodes.length, "node", "nodes")}`;
+    const where = `on ${count(new Set(nodes.map(({ cluster, instance }) => `${cluster} ${instance}`)).size, "node", "nodes")}`;
     return {
-      key, name: nodes[0].source, up: false, fault: true, state, where,
+      key, name: nodes[0].source.split("/")[0], up: false, fault: true, state, where,
       more: `${where}: ${named(nodes)}`, message: remedy,
     };
   });
