@@ -2,7 +2,9 @@
 # Run the whole suite and hold it to its coverage, or only a part of it.
 #
 # Usage: scripts/test.sh [PYTEST-ARGUMENT...]
-# With arguments it is a plain pytest; thresholds need the whole suite.
+# With arguments it is a plain pytest; thresholds need the whole suite. As many files
+# of tests run side by side as there are CPUs, most of them waiting for something;
+# WORKERS=0 runs one after the other.
 #
 # Real daemons on a busy machine can starve. A few tests that failed are run once
 # more, alone: what fails again is a failure, what passes is told as unstable.
@@ -14,6 +16,7 @@ if [[ $# -gt 0 ]]; then
     exec pytest "$@"
 fi
 
+WORKERS=${WORKERS:-$(nproc)}
 # More than these are no accident.
 MOST_UNSTABLE=5
 
@@ -27,7 +30,8 @@ again=build/pytest-again.log
 rm -f "$again"
 status=0
 # Also the daemons that tests start are measured: see [tool.coverage.run] patch.
-coverage run -m pytest 2>&1 | tee build/pytest.log || status=$?
+coverage run -m pytest -n "$WORKERS" --dist loadgroup 2>&1 |
+    tee build/pytest.log || status=$?
 # 1: some tests failed. Anything else is no verdict on tests.
 if [[ $status -eq 1 ]] && (("$(told_failed)" <= MOST_UNSTABLE)); then
     echo "== once more, alone, what failed"
