@@ -162,7 +162,16 @@ def test_the_keyboard_reaches_everything(
         "Colours: auto",
         "By component",
         "By job",
-        *("Job", "Whose", "Scheduler", "Time", "GPUs", "Power", "Energy", "Done"),
+        *(
+            "Job",
+            "Whose",
+            "Scheduler",
+            "Time",
+            "GPUs",
+            "Power",
+            "Energy",
+            "CO\N{SUBSCRIPT TWO}e",
+        ),
         f"Show all {JOBS}",
         *("metrics", "node", "jobs", "intensity", "OpenAPI"),
     ]

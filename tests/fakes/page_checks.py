@@ -55,6 +55,12 @@ _WIDER_THAN_THE_SCREEN = """() => {
   const names = over.map((node) => `${node.tagName} ${node.id} ${node.className}`);
   return `${wide} px wider than the screen: ${names.slice(0, 5).join(", ")}`;
 }"""
+_CUT_OFF = """() => [...document.querySelectorAll("svg text")].filter((text) => {
+  const [inner, outer] = [text, text.ownerSVGElement].map((node) =>
+    node.getBoundingClientRect());
+  return inner.left < outer.left - 1 || inner.right > outer.right + 1
+    || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
+}).map((text) => `cut off in a chart: ${text.textContent}`)"""
 _VIOLATIONS = """async () => (await axe.run()).violations.flatMap((rule) =>
   rule.nodes.map((node) => `${rule.id}: ${node.target} ${node.failureSummary}`))"""
 # What has the focus, by what it is called; "" is the page itself.
@@ -93,6 +99,7 @@ class Visit:
         wide: str | None = self.page.evaluate(_WIDER_THAN_THE_SCREEN)
         ratio, text = self.page.evaluate(WORST_CONTRAST)
         found += [] if wide is None else [wide]
+        found += self.page.evaluate(_CUT_OFF)
         found += [] if ratio >= 4.5 else [f"contrast {ratio:.2f}: {text!r}"]
         return found
 

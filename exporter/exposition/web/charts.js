@@ -56,6 +56,9 @@ export function makeChart(figure) {
   const caption = add(figure, "figcaption");
   let shown = null;
   let pointed = null; // unix s
+  let drawnSize = "";
+
+  const size = () => `${svg.clientWidth} ${svg.clientHeight}`;
 
   function render() {
     if (shown === null || svg.clientWidth === 0) return;
@@ -67,8 +70,10 @@ export function makeChart(figure) {
     else svg.removeAttribute("tabindex");
     if (!stops.length) {
       setText(caption, shown.empty);
+      drawnSize = size();
       return;
     }
+    drawnSize = size();
     const plot = frame(svg, shown);
     if (shown.slots) drawSteps(svg, shown, plot);
     else drawSeries(svg, shown, plot);
@@ -112,6 +117,9 @@ export function makeChart(figure) {
     show(options) {
       shown = options;
       render();
+      // What is filled after the chart may have taken some of its room. The observer
+      // does not tell if it had that size before.
+      requestAnimationFrame(() => { if (size() !== drawnSize) render(); });
     },
   };
 }
@@ -147,7 +155,7 @@ function scales(svg, shown) {
   const text = 0.8125 * rem;
   const top = niceCeiling(Math.max(highest(shown) * 1.03, shown.least ?? 1));
   const axis = [0, 0.5, 1].map((share) => [top * share, shown.axis(top * share)]);
-  const left = Math.max(...axis.map(([, words]) => words.length)) * text * 0.58 + text * 0.7;
+  const left = Math.max(...axis.map(([, words]) => words.length)) * text * 0.66 + text * 0.6;
   const right = svg.clientWidth - text * 0.3;
   const base = svg.clientHeight - text * 1.7;
   const high = text * 0.7;

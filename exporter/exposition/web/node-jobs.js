@@ -31,6 +31,7 @@ const COLUMNS = [
   },
   {
     label: "GPUs", className: "number", sort: (job) => job.gpus, first: "down",
+    when: (jobs) => jobs.some((job) => job.gpus),
     cell: (job) => (job.gpus
       ? [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]
       : UNKNOWN),
@@ -49,6 +50,7 @@ const COLUMNS = [
   },
   {
     label: "Done", className: "number", sort: (job) => job.progress_ratio, first: "down",
+    when: (jobs) => jobs.some((job) => job.progress_ratio !== null),
     cell: (job) => ({ text: percent(job.progress_ratio), meter: job.progress_ratio }),
   },
 ];

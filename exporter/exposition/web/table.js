@@ -10,11 +10,11 @@ const LONG = 40;
 /**
  * Make a table of <table id> with an empty thead and tbody, in <div class="scroll">.
  *
- * A column is {label, className, cell, sort, first}: cell(item) returns the text, or [text,
+ * A column is {label, className, cell, sort, first, when}: cell(item) returns the text, or [text,
  * text below it, tag], or {text, sub, tag, meter} with a ratio for a bar; sort(item)
  * returns what the column is sorted by, a number, a string or null (which comes last
  * either way); without it there is no button. first is "down" where the most comes first.
- * The first column heads its row.
+ * when(items) says whether there is anything to show in it. The first column heads its row.
  *
  * Options: keyOf(item), sortedBy (the index of a column; -1 keeps the order that is
  * given), mark(row, item) to mark a row, rows to show at first.
@@ -38,14 +38,18 @@ export function makeTable(id, columns, { keyOf, sortedBy = -1, mark = () => {}, 
   });
 
   function draw() {
-    markHeads(table, columns, state);
+    const wanted = columns.map(({ when }) => when === undefined || when(state.items));
+    markHeads(table, columns, state, wanted);
     const sorted = state.by < 0 ? state.items : inOrder(state.items, columns[state.by].sort, state.down);
     // One row more is shown rather than hidden behind a button.
     const some = sorted.length > rows + 1;
     const shown = some && !state.all ? sorted.slice(0, rows) : sorted;
     keyed(table.tBodies[0], shown, keyOf, () => makeRow(columns), (row, item) => {
       mark(row, item);
-      columns.forEach((column, index) => fillCell(row.cells[index], column.cell(item), index));
+      columns.forEach((column, index) => {
+        row.cells[index].hidden = !wanted[index];
+        fillCell(row.cells[index], column.cell(item), index);
+      });
     });
     table.hidden = sorted.length === 0;
     more.hidden = !some;
@@ -96,9 +100,10 @@ function headTable(table, columns, sortBy) {
   });
 }
 
-function markHeads(table, columns, state) {
+function markHeads(table, columns, state, wanted) {
   columns.forEach((column, index) => {
     const cell = table.tHead.rows[0].cells[index];
+    cell.hidden = !wanted[index];
     if (!column.sort) return;
     if (index !== state.by) cell.removeAttribute("aria-sort");
     else cell.setAttribute("aria-sort", state.down ? "descending" : "ascending");
