@@ -105,13 +105,20 @@ class Asker:
         """What is not known, and why."""
         return tuple(self._missing.values())
 
-    def rows(self, question: Question) -> Rows | None:
+    def rows(self, question: Question, *, may_be_none: bool = True) -> Rows | None:
         """Ask for what no rule records, and for no sum; ``None``: no answer.
+
+        Args:
+            question: in its raw form.
+            may_be_none: no rows are an answer: there is nothing to tell.
 
         Raises:
             StoreError: there is no use in asking on.
         """
         found = self._values(question, question.raw)
+        if found is not None and not found.by_key and not may_be_none:
+            self._miss(question, "absent")
+            return None
         return None if found is None else _rows(found)
 
     def best(self, question: Question, *, may_be_none: bool = False) -> Rows | None:
@@ -171,6 +178,8 @@ class Asker:
 
     def _miss(self, question: Question, why: Why) -> None:
         remedy = _REMEDIES[why].format(rules=question.rules)
+        if why == "absent" and question.remedy:
+            remedy = question.remedy
         self._missing.setdefault(question.part, Missing(question.part, why, remedy))
 
     def _ask(self, question: Question, ask: Callable[[], AnswerT]) -> AnswerT | None:

@@ -22,7 +22,6 @@ Part = Literal[
     "running",
     "zones",
     "faults",
-    "estimated",
 ]
 Why = Literal["absent", "rules", "overload", "nonsense"]
 

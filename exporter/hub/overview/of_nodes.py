@@ -26,6 +26,10 @@ _CLUSTER = ("cluster",)
 _NODE = ("cluster", "instance")
 _FAULT = (*_NODE, "source", "reason")
 _QUALITY = ("quality", "component")
+_NO_SOURCES = (
+    "Faults of nodes are not known: this Prometheus knows sums of them alone. The one "
+    "that scrapes the nodes knows more."
+)
 
 
 class OfNodes:
@@ -38,8 +42,15 @@ class OfNodes:
     def __init__(self, series: Series) -> None:
         self._series = series
         up = series.of_nodes("up")
-        self._known = Question("nodes", by("count", _CLUSTER, up))
-        self._up = Question("nodes", by("sum", _CLUSTER, up))
+        self._known, self._up = (
+            # Recorded first: a Prometheus above shards knows the sums alone.
+            Question(
+                "nodes",
+                by(operation, _CLUSTER, up),
+                by("max", _CLUSTER, series.sums(f"cluster:jouled_up:{operation}")),
+            )
+            for operation in ("count", "sum")
+        )
         none = f"{by('max', _NODE, up)} == 0"
         self._down = Question("nodes", f"topk({_MOST_NAMED}, {none})")
         errors = series.raw(
@@ -54,16 +65,19 @@ class OfNodes:
         )
         self._faults = Question("faults", f"topk({_MOST_NAMED}, {faults})")
         self._faulty = Question("faults", f"count({by('max', _NODE, faults)})")
-        unmeasured = Matcher("quality", "=", ("estimated", "simulated"))
-        told = series.raw("jouled_source_info", unmeasured)
-        estimated = f"{told} and on (cluster, instance, source) ({source_up} == 1)"
-        parts = by("max", (*_NODE, *_QUALITY), estimated)
-        self._estimated = Question("estimated", by("count", _QUALITY, parts))
+        told = series.raw("jouled_source_info")
+        read = f"{told} and on (cluster, instance, source) ({source_up} == 1)"
+        parts = by("max", (*_NODE, *_QUALITY), read)
+        self._quality = Question(
+            "faults", by("count", _QUALITY, parts), remedy=_NO_SOURCES
+        )
 
     def clusters(self, asker: Asker) -> tuple[Cluster, ...] | None:
         """Return all clusters, their power not yet filled in; ``None``: unknown."""
-        known = asker.rows(self._known)
-        up = asker.rows(self._up)
+        # Two numbers of a cluster, which cost nothing even without rules.
+        asker.with_raw = True
+        known = asker.best(self._known, may_be_none=True)
+        up = asker.best(self._up, may_be_none=True)
         if known is None or up is None:
             return None
         of_cluster = _by_one(up, "cluster")
@@ -93,8 +107,11 @@ class OfNodes:
         return tuple(faults), int(counted[0].value) if counted else 0
 
     def estimated(self, asker: Asker) -> tuple[Mapping[str, int], int] | None:
-        """Return nodes where a component is estimated, and how many are simulated."""
-        rows = asker.rows(self._estimated)
+        """Return nodes where a component is estimated, and how many are simulated.
+
+        ``None`` if this Prometheus does not know the sources of nodes.
+        """
+        rows = asker.rows(self._quality, may_be_none=False)
         if rows is None:
             return None
         counts = {row.of(_QUALITY): int(row.value) for row in rows}

@@ -25,12 +25,14 @@ class Question:
         raw: as what the nodes tell.
         recorded: as what a rule recorded of that.
         rules: the file of these rules.
+        remedy: what to do if there are no such series, if not what helps in general.
     """
 
     part: Part
     raw: str
     recorded: str = ""
     rules: str = "record-nodes.yml"
+    remedy: str = ""
 
 
 class Series:

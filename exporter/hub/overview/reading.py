@@ -15,7 +15,7 @@ from exporter.hub.prometheus.matching import Matchers
 SLOWLY_S = 120.0
 """What reads many samples is read as often as that at most, s."""
 
-_SLOW_PARTS = frozenset({"day", "tenants", "faults", "estimated"})
+_SLOW_PARTS = frozenset({"day", "tenants", "faults"})
 _NO_NODES = (
     "Prometheus knows no node. Add them to its scrape_configs, as a job called jouled "
     "(deploy/prometheus/prometheus.yml), or name them with prometheus.match."
@@ -98,10 +98,11 @@ class Reader:
         kept = self._slow
         if kept is not None and 0 <= asker.at_s - kept.day.at_s < SLOWLY_S:
             return kept
-        faults = self._nodes.faults(asker)
-        first, faulty = (None, None) if faults is None else faults
         quality = self._nodes.estimated(asker)
         estimated, simulated = (None, None) if quality is None else quality
+        # Where nobody tells of sources, no fault is no good news.
+        faults = None if quality is None else self._nodes.faults(asker)
+        first, faulty = (None, None) if faults is None else faults
         self._slow = _Slow(
             Day(
                 asker.at_s,

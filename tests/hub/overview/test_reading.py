@@ -165,7 +165,7 @@ def test_a_prometheus_without_nodes_is_asked_nothing_further(world: World) -> No
     assert overview.power_w is None
     assert why(overview) == {"nodes": "absent"}
     assert "scrape_configs" in overview.missing[0].remedy
-    assert len(world.sums.asked) == 2
+    assert len(world.sums.asked) == 4
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-5"])
@@ -213,7 +213,7 @@ def test_who_does_not_answer_is_not_asked_on(
     world: World, status: int, kind: type[Exception]
 ) -> None:
     """Thirty deadlines in a row help nobody."""
-    world.sums.plays["up"] = Play(status=status)
+    world.sums.plays["cluster:jouled_up:count"] = Play(status=status)
 
     with pytest.raises(kind):
         world.read()
@@ -225,11 +225,11 @@ def test_a_refresh_ends_in_time(world: World) -> None:
     """What was not asked is missing, and says so."""
     sums = world.sums
     with open_prometheus(world.settings) as store:
-        overview = Reader(()).read(Asker(store, NOW, lambda: len(sums.asked) >= 4))
+        overview = Reader(()).read(Asker(store, NOW, lambda: len(sums.asked) >= 6))
 
     assert overview.power_w == 1_200_000
     assert why(overview)["jobs"] == "overload"
-    assert len(sums.asked) == 4
+    assert len(sums.asked) == 6
 
 
 def test_names_reach_prometheus_as_texts(world: World) -> None:
@@ -295,6 +295,39 @@ def test_nodes_that_are_away_and_sources_that_fail_are_named(world: World) -> No
         "timeout",
     )
     assert overview.nodes.down == ()
+
+
+def test_a_prometheus_above_shards_knows_sums_alone(world: World) -> None:
+    """It scrapes no node; that no fault is known of is no good news there."""
+    for name in ("up", "jouled_source_info", "jouled_job_info"):
+        del world.sums.rows[name]
+    world.sums.rows["cluster:jouled_up:count"] = [(MAIN, "4000")]
+    world.sums.rows["cluster:jouled_up:sum"] = [(MAIN, "3999")]
+
+    overview = world.read()
+
+    assert overview.nodes is not None
+    assert (overview.nodes.known, overview.nodes.up) == (4000, 3999)
+    assert overview.nodes.down == ()
+    assert overview.nodes.faults is None
+    assert overview.nodes.estimated is None
+    assert why(overview) == {"faults": "absent"}
+    assert "that scrapes the nodes" in overview.missing[0].remedy
+    assert overview.power_w == 1_200_000
+
+
+@pytest.mark.parametrize("size", [10**7, 5 * 10**6])
+def test_an_answer_that_is_too_large_costs_its_figure_alone(
+    world: World, size: int
+) -> None:
+    """Memory is bounded, whatever somebody has called jobs."""
+    world.sums.plays["cluster_job:jouled_job_power_watts:sum"] = Play(b" " * size)
+    settings = replace(world.settings, largest_bytes=4 * 2**20)
+
+    overview = world._replace(settings=settings).read()
+
+    assert overview.jobs is None
+    assert why(overview) == {"jobs": "overload"}
 
 
 def test_the_last_day_is_read_less_often(world: World) -> None:
