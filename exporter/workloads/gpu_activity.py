@@ -205,7 +205,7 @@ class SharedGpus(Generic[HolderT]):
     def _owner(self, pid: int) -> HolderT | None:
         key = self._keys.get(pid)
         if key is None:
-            path = cgroup_of(self._procfs, pid) if pid > 0 else ""
+            path = cgroup_of(self._procfs, pid)
             key = self._keys[pid] = self._key_in_path(path) or ""
         return self._by_key.get(key)
 

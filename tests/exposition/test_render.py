@@ -177,6 +177,17 @@ def test_any_number_is_written_as_prometheus_client_does(
     assert_same(Renderer(), changed(bare_snapshot(), node_energy_j=Joules(value)), form)
 
 
+def test_a_metric_that_gets_other_labels_is_written_anew() -> None:
+    """What was remembered of it has the old ones."""
+    renderer = Renderer()
+    small, large = job_info_with(()), job_info_with(("label_team",))
+    renderer.render(families(rich_snapshot(), BUILD, "job", small), "text")
+
+    found = families(rich_snapshot(), BUILD, "job", large)
+
+    assert renderer.render(found, "text") == reference(found, "text")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from exporter.core.embodied import EmbodiedCarbon
 from exporter.core.model import Sample
 from exporter.core.units import Grams, GramsPerKwh, Seconds
+from exporter.core.windows import Hold, HoldWindow
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
@@ -109,6 +110,15 @@ def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
 
     assert loaded is not None
     assert stored(loaded) == stored(state)
+
+
+def test_a_hold_that_waits_keeps_what_all_of_its_gpu_did() -> None:
+    """Also what was done by nobody who holds a part of it."""
+    state = EngineState()
+    held = {job_id("a"): Hold(1.0, 0.5), job_id("b"): Hold(0.5, None)}
+    state.holds["GPU-0"] = HoldWindow(2.0, 1.5, held, 0.75)
+
+    assert decode(stored(state)).holds == state.holds
 
 
 def test_a_checkpoint_of_before_fetches_were_counted_is_loaded() -> None:

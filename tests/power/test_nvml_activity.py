@@ -112,6 +112,19 @@ def test_each_sample_counts_once(hardware: FakeNvml, gpu: NvmlGpu) -> None:
     assert again == {}
 
 
+def test_samples_that_were_told_are_not_told_again_when_all_are_asked_for(
+    hardware: FakeNvml, gpu: NvmlGpu
+) -> None:
+    """After a quiet time the driver is asked for all it has, and it has them still."""
+    _run(hardware, 1, 60, ended_us=(_NOW_S + 1.05) * 1e6)
+    _begin(gpu)
+    hardware.sample_at(0, _NOW_S + 1.0)
+
+    told = [_processes(_tick(gpu)) for _ in range(25)]
+
+    assert told == [{1: 0.6}, *[{}] * 24]
+
+
 def test_samples_of_before_are_not_those_of_the_first_tick(
     hardware: FakeNvml, gpu: NvmlGpu
 ) -> None:

@@ -17,7 +17,7 @@ from tests.fakes.nvml import FakeNvml
 
 _GPM = "nvmlGpmMigSampleGet"
 _ATTRIBUTES = "nvmlDeviceGetAttributes_v2"
-_TIMEOUT = 10
+_INVALID_ARGUMENT, _TIMEOUT = 2, 10
 
 
 @pytest.fixture
@@ -186,6 +186,21 @@ def test_an_answer_that_fails_destroys_no_instance(
     gpu.read()
 
     assert gpu.instances is known
+
+
+def test_an_instance_that_is_being_taken_away_is_listed_no_more(
+    hardware: FakeNvml, gpu: NvmlGpu, clock: Clock
+) -> None:
+    """Its handle is found, and means nothing a moment later."""
+    gpu.read()
+    before = _uuids(gpu)
+    hardware.fault(0, _INVALID_ARGUMENT, _ATTRIBUTES)
+
+    clock.pass_s(10)
+    gpu.read()
+
+    assert before == ["MIG-a", "MIG-b"]
+    assert gpu.instances == ()
 
 
 def test_no_instance_is_nothing_of_its_gpu(hardware: FakeNvml, gpu: NvmlGpu) -> None:

@@ -172,6 +172,18 @@ def test_processes_that_stay_unknown_are_told_of_with_a_remedy(node: _Node) -> N
     assert node.doubts.latest == ""
 
 
+def test_a_gpu_that_is_shared_no_longer_is_doubted_no_longer(node: _Node) -> None:
+    """Nobody has to look into what does not matter any more."""
+    for _ in range(31):
+        node.tick({0: 0.5})
+    before = node.doubts.latest
+
+    node.follow(node.jobs[0])
+
+    assert before != ""
+    assert node.doubts.latest == ""
+
+
 def test_a_process_that_has_just_ended_is_known_from_before(node: _Node) -> None:
     """Its last sample comes when it is gone."""
     node.tick({1: 0.3, 2: 0.3})
@@ -263,6 +275,18 @@ def test_an_instance_is_as_busy_as_it_is_large(tmp_path: Path) -> None:
         [None, pytest.approx(0.5 / 7)],
     ]
     assert busy == {_B: pytest.approx(4 / 7)}
+
+
+def test_what_is_done_beside_the_only_holder_of_an_instance_is_not_its_own(
+    tmp_path: Path,
+) -> None:
+    """An operator tries another one: that is divided as well."""
+    node = _Node(tmp_path, _Job(_hold(3 / 7, _B, "MIG-a")))
+
+    busy = node.tick(a=0.0, b=1.0)
+
+    assert _activity(node) == [[0.0]]
+    assert busy == {_B: pytest.approx(2 / 7)}
 
 
 def test_those_who_share_an_instance_did_all_that_was_done_on_it(

@@ -115,6 +115,7 @@ def test_a_missing_file_is_faulty(file: str, tmp_path: Path) -> None:
         ("stat", ""),
         ("stat", "cpu 1 2 3\n"),
         ("stat", "cpu a b c d e f g h i j\n"),
+        ("stat", "intr 1 0 0 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0 0 0\n"),
         ("stat", "cpu -5 0 0 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0 0 0\n"),
         ("stat", "cpu nan 0 0 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0 0 0\n"),
         ("stat", "cpu inf 0 0 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0 0 0\n"),
