@@ -92,7 +92,7 @@ def main() -> None:
         nargs="?",
         const=_DASHBOARD_NODES,
         metavar="NODES",
-        help="measure what the dashboard of a cluster asks instead, over 6 hours of "
+        help="measure what the dashboards of a site ask instead, over 6 hours of "
         f"data of so many nodes with 30 jobs each (default: {_DASHBOARD_NODES})",
     )
     parser.add_argument(

@@ -126,6 +126,15 @@ class Site:
         for name in ("grams_per_kwh:avg", "fallback_level:max"):
             whole = f"cluster_zone:jouled_carbon_intensity_{name}"
             self._add(whole, (("zone", "DE"),), NODES_RULES_S)
+        name = "cluster_zone_horizon:jouled_carbon_intensity_forecast_grams_per_kwh:avg"
+        for horizon in _HORIZONS:
+            self._add(name, (("zone", "DE"), ("horizon", horizon)), NODES_RULES_S)
+        for source in _SOURCES:
+            of = ("source", source)
+            name = "cluster_source:jouled_source_read_duration_seconds:max"
+            self._add(name, (of,), NODES_RULES_S)
+            name = "cluster_source_reason:jouled_sources_down:count"
+            self._add(name, (of, ("reason", "timeout")), NODES_RULES_S)
         for scheduler in ("slurm", "kubernetes"):
             name = "cluster_scheduler:jouled_jobs:count"
             self._add(name, (("scheduler", scheduler),), JOBS_RULES_S)
@@ -219,6 +228,7 @@ def _of_node() -> Iterator[Told]:
         "jouled_build_info",
         "jouled_sample_duration_seconds",
         "jouled_sample_timestamp_seconds",
+        "process_resident_memory_bytes",
     ):
         yield name, (), False
     for name in (

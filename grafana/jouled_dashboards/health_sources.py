@@ -228,22 +228,23 @@ def charged(cluster: str, nodes: str) -> list[Panel]:
         graph(
             About(
                 "Clocks",
-                "Time of the last sample less the time of its scrape, of the nodes "
-                "that are furthest ahead and furthest behind. A few seconds behind are "
-                "as it should be: a sample is that old when it is scraped.\n\n**When "
-                "it is outside the lines**: see `chronyc tracking`. Energy is right "
-                "all the same, but grams may be of another hour.",
+                "Time of the last sample less that of Prometheus, of the nodes that "
+                "are furthest ahead and furthest behind. A sample is as old as the "
+                "last scrape: up to its interval, and the node's own, behind are as it "
+                "should be.\n\n**When it is above the line**, or further behind: see "
+                "`chronyc tracking` there. Energy is right all the same, but grams may "
+                "be of another hour. A node that fell silent goes on falling behind "
+                "for five minutes.",
                 look.SECONDS,
             ),
             [
-                graphed(f"topk(3, {ahead} - timestamp({ahead}))", "ahead {{instance}}"),
-                graphed(
-                    f"bottomk(3, {ahead} - timestamp({ahead}))", "behind {{instance}}"
-                ),
+                # Not timestamp(), which looks for each point of each node anew.
+                graphed(f"topk(3, {ahead} - time())", "ahead {{instance}}"),
+                graphed(f"bottomk(3, {ahead} - time())", "behind {{instance}}"),
             ],
             width=8,
             lowest=None,
             every=_SELDOM,
-            steps=((-90, look.TEXT), (10, look.RED)),
+            steps=((10, look.RED),),
         ),
     ]

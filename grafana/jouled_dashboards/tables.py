@@ -179,6 +179,9 @@ def _of_label(label: Label) -> list[DynamicConfigValue]:
         properties.append(DynamicConfigValue("custom.width", label.width))
     if label.mappings:
         properties.append(DynamicConfigValue("mappings", list(label.mappings)))
+        # Else the colours of the words are not shown.
+        cell = {"type": "color-text"}
+        properties.append(DynamicConfigValue("custom.cellOptions", cell))
     return properties
 
 

@@ -101,7 +101,7 @@ def _month() -> list[Panel]:
         ).time_from("now/M"),
         stat(
             About(
-                "Cost ($currency)",
+                "Cost, $currency",
                 "Energy times the price at the top. No tax, no hardware: electricity "
                 "of the nodes alone, without what the PUE adds." + _MONTH,
                 look.PLAIN,
@@ -138,7 +138,7 @@ def _month() -> list[Panel]:
                 look.WATTS,
                 panels.NEEDS_TENANTS,
             ),
-            graphed(f"sum({_ENERGY})"),
+            current(f"sum({_ENERGY})"),
             color=look.BLUE,
         ),
         stat(

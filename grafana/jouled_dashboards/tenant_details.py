@@ -75,6 +75,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
     """Return the row on GPUs that are held and not used; ``jobs`` selects jobs."""
     held = f"cluster_job:jouled_job_gpus:sum{{{jobs}}}"
     use = f"cluster_job:jouled_job_gpu_utilization:ratio{{{jobs}}}"
+    power = f"cluster_job:jouled_job_power_watts:sum{{{jobs}}}"
     mean = f"avg_over_time({use}[$idle])"
     idle = f"({held} and {mean} < {_HARDLY_USED} and {use} offset $idle)"
     on_red = (
@@ -90,9 +91,10 @@ def idle_gpus(jobs: str) -> list[Panel]:
         job=links.field("job_id"),
     )
 
+    most = f"topk({_MOST_JOBS}, {idle})"
+
     def told(expression: str) -> str:
-        joined = with_tenant(f"({expression}) and topk({_MOST_JOBS}, {idle})")
-        return f"sum by ({columns}) ({joined})"
+        return f"sum by ({columns}) ({with_tenant(expression)})"
 
     return [
         stat(
@@ -139,9 +141,9 @@ def idle_gpus(jobs: str) -> list[Panel]:
                 Label("tenant", "Tenant"),
             ],
             [
-                Value(tabled(told(idle)), "GPUs", look.COUNT, 70),
+                Value(tabled(told(most)), "GPUs", look.COUNT, 70),
                 Value(
-                    tabled(told(mean)),
+                    tabled(told(f"{mean} and {most}")),
                     "Use",
                     look.RATIO,
                     80,
@@ -149,7 +151,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
                     decimals=1,
                 ),
                 Value(
-                    tabled(told(f"cluster_job:jouled_job_power_watts:sum{{{jobs}}}")),
+                    tabled(told(f"{power} and {most}")),
                     "Power",
                     look.WATTS,
                     90,
