@@ -34,12 +34,12 @@ from tests.grafana.reading import (
 _HOURS = 6
 _JOBS_PER_NODE = 30
 _TRIES = 5
-_LIMIT_S = 2.0
 _ANSWERS_WITHIN_S = 120.0
 # No graph is wider than this in pixels; Grafana asks for as many points.
 _POINTS = 720
-# Those that look at all nodes at once; what *Budgets* asks does not grow with them.
-_DASHBOARDS = ("cluster", "tenant", "carbon", "health")
+# Those that look at all nodes at once, and how long each may take; what *Budgets* asks
+# does not grow with them. That of tenants has a month and hundreds of users to read.
+_LIMITS_S = {"cluster": 2.0, "tenant": 10.0, "carbon": 2.0, "health": 2.0}
 _LENGTHS_S = {"30s": 30.0, "1m": 60.0, "2m": 120.0, "5m": 300.0, "1d": 86400.0}
 _CONFIGURATION = "global: {scrape_interval: 15s}\n"
 
@@ -81,7 +81,7 @@ def report(nodes: int) -> str:
         with started(server):
             costs = {
                 name: _asked(server, name, begin_s, end_s - SCRAPE_S)
-                for name in _DASHBOARDS
+                for name in _LIMITS_S
             }
             memory_mib = rss_bytes(server.pid) / 2**20
     told = [_told(name, found) for name, found in costs.items()]
@@ -112,8 +112,8 @@ def _told(name: str, costs: list[_Cost]) -> tuple[str, list[Target]]:
     rows.append(("all together", "", f"{first_s * 1e3:.0f}", f"{usual_s * 1e3:.0f}"))
     what = f"{name}: all {len(costs)} queries"
     found = [
-        Target(f"{what}, the first time", _LIMIT_S, first_s, "s"),
-        Target(f"{what}, usually", _LIMIT_S, usual_s, "s"),
+        Target(f"{what}, the first time", _LIMITS_S[name], first_s, "s"),
+        Target(f"{what}, usually", _LIMITS_S[name], usual_s, "s"),
     ]
     head = (f"dashboard {name.capitalize()}", "series", "first ms", "usual ms")
     return f"{table(head, rows)}\n", found
