@@ -10,7 +10,13 @@ from exporter.core.forecast import forecast_at
 from exporter.core.model import GpuStatus
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Seconds
-from exporter.exposition import catalogue
+from exporter.exposition import (
+    carbon_metrics,
+    daemon_metrics,
+    gpu_metrics,
+    job_metrics,
+    node_metrics,
+)
 from exporter.exposition.family import Family, LabelValues, known, single
 from exporter.exposition.job_families import job_families, tenant_families
 from exporter.exposition.metric import LEVELS, Level, Metric
@@ -36,7 +42,7 @@ def families(
     snapshot: Snapshot,
     build: Build,
     level: Level,
-    job_info: Metric = catalogue.JOB_INFO,
+    job_info: Metric = job_metrics.JOB_INFO,
 ) -> list[Family]:
     """List every metric of a level with its samples.
 
@@ -65,47 +71,47 @@ def _node(snapshot: Snapshot) -> list[Family]:
     # Where nothing was ever measured, a total of 0 would be an invention.
     measured = bool(components)
     return [
-        single(catalogue.NODE_POWER, snapshot.node_power_w),
-        single(catalogue.NODE_ENERGY, snapshot.node_energy_j if measured else None),
-        single(catalogue.NODE_EMISSIONS, snapshot.emissions_g if measured else None),
+        single(node_metrics.NODE_POWER, snapshot.node_power_w),
+        single(node_metrics.NODE_ENERGY, snapshot.node_energy_j if measured else None),
+        single(node_metrics.NODE_EMISSIONS, snapshot.emissions_g if measured else None),
         single(
-            catalogue.NODE_FALLBACK_EMISSIONS,
+            node_metrics.NODE_FALLBACK_EMISSIONS,
             snapshot.fallback_emissions_g if measured else None,
         ),
         single(
-            catalogue.NODE_MARKET_EMISSIONS, snapshot.market_g if measured else None
+            node_metrics.NODE_MARKET_EMISSIONS, snapshot.market_g if measured else None
         ),
-        single(catalogue.NODE_EMBODIED, snapshot.embodied_g),
+        single(node_metrics.NODE_EMBODIED, snapshot.embodied_g),
         known(
-            catalogue.COMPONENT_POWER,
+            node_metrics.COMPONENT_POWER,
             (((totals.component,), totals.power_w) for totals in components),
         ),
         known(
-            catalogue.COMPONENT_ENERGY,
+            node_metrics.COMPONENT_ENERGY,
             (((totals.component,), totals.energy_j) for totals in components),
         ),
         known(
-            catalogue.DEVICE_POWER,
+            node_metrics.DEVICE_POWER,
             ((totals.device, totals.power_w) for totals in snapshot.devices),
         ),
         known(
-            catalogue.DEVICE_ENERGY,
+            node_metrics.DEVICE_ENERGY,
             ((totals.device, totals.energy_j) for totals in snapshot.devices),
         ),
         known(
-            catalogue.UNATTRIBUTED_ENERGY,
+            node_metrics.UNATTRIBUTED_ENERGY,
             (
                 ((totals.component, totals.reason), totals.energy_j)
                 for totals in snapshot.unattributed
             ),
         ),
         known(
-            catalogue.IDLE_POWER,
+            node_metrics.IDLE_POWER,
             (((idle.component, idle.method), idle.power_w) for idle in snapshot.idle),
         ),
-        single(catalogue.CPU_BUSY, snapshot.cpu_busy),
+        single(node_metrics.CPU_BUSY, snapshot.cpu_busy),
         known(
-            catalogue.UNMEASURED_TIME,
+            node_metrics.UNMEASURED_TIME,
             (((component,), spent_s) for component, spent_s in snapshot.unmeasured_s),
         ),
     ]
@@ -123,7 +129,7 @@ def _gpus(snapshot: Snapshot) -> list[Family]:
 
     return [
         Family(
-            catalogue.GPU_INFO,
+            gpu_metrics.GPU_INFO,
             [
                 (
                     (
@@ -140,18 +146,18 @@ def _gpus(snapshot: Snapshot) -> list[Family]:
             ],
         ),
         known(
-            catalogue.GPU_DIVISION,
+            gpu_metrics.GPU_DIVISION,
             (
                 ((totals.device.name, totals.division), 1.0)
                 for totals in snapshot.devices
                 if totals.division is not None
             ),
         ),
-        gauge(catalogue.GPU_UTILIZATION, lambda gpu: gpu.utilization),
-        gauge(catalogue.GPU_MEMORY_USED, lambda gpu: gpu.memory_used_bytes),
-        gauge(catalogue.GPU_MEMORY_TOTAL, lambda gpu: gpu.memory_total_bytes),
-        gauge(catalogue.GPU_TEMPERATURE, lambda gpu: gpu.temperature_c),
-        gauge(catalogue.GPU_POWER_LIMIT, lambda gpu: gpu.power_limit_w),
+        gauge(gpu_metrics.GPU_UTILIZATION, lambda gpu: gpu.utilization),
+        gauge(gpu_metrics.GPU_MEMORY_USED, lambda gpu: gpu.memory_used_bytes),
+        gauge(gpu_metrics.GPU_MEMORY_TOTAL, lambda gpu: gpu.memory_total_bytes),
+        gauge(gpu_metrics.GPU_TEMPERATURE, lambda gpu: gpu.temperature_c),
+        gauge(gpu_metrics.GPU_POWER_LIMIT, lambda gpu: gpu.power_limit_w),
     ]
 
 
@@ -160,7 +166,7 @@ def _carbon(snapshot: Snapshot) -> list[Family]:
     zone = (intensity.zone,)
     return [
         known(
-            catalogue.CARBON_INTENSITY,
+            carbon_metrics.CARBON_INTENSITY,
             [
                 (
                     (*zone, intensity.provider, intensity.signal, intensity.factors),
@@ -168,19 +174,19 @@ def _carbon(snapshot: Snapshot) -> list[Family]:
                 )
             ],
         ),
-        known(catalogue.CARBON_OBSERVED, [(zone, intensity.observed_unix_s)]),
-        known(catalogue.CARBON_FALLBACK_LEVEL, [(zone, intensity.fallback_level)]),
-        known(catalogue.CARBON_ESTIMATED, [(zone, intensity.estimated)]),
-        known(catalogue.CARBON_FORECAST, _expected(snapshot)),
+        known(carbon_metrics.CARBON_OBSERVED, [(zone, intensity.observed_unix_s)]),
+        known(carbon_metrics.CARBON_FALLBACK_LEVEL, [(zone, intensity.fallback_level)]),
+        known(carbon_metrics.CARBON_ESTIMATED, [(zone, intensity.estimated)]),
+        known(carbon_metrics.CARBON_FORECAST, _expected(snapshot)),
         known(
-            catalogue.CARBON_FETCHES,
+            carbon_metrics.CARBON_FETCHES,
             (
                 ((count.provider, count.outcome), count.fetches)
                 for count in snapshot.carbon_fetches
             ),
         ),
-        single(catalogue.MARKET_INTENSITY, snapshot.market_intensity),
-        single(catalogue.PUE, snapshot.pue),
+        single(carbon_metrics.MARKET_INTENSITY, snapshot.market_intensity),
+        single(carbon_metrics.PUE, snapshot.pue),
     ]
 
 
@@ -196,9 +202,12 @@ def _expected(snapshot: Snapshot) -> Iterator[tuple[LabelValues, float | None]]:
 def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
     sources = [((status.info.name,), status) for status in snapshot.sources]
     return [
-        known(catalogue.SOURCE_UP, ((labels, status.up) for labels, status in sources)),
         known(
-            catalogue.SOURCE_INFO,
+            daemon_metrics.SOURCE_UP,
+            ((labels, status.up) for labels, status in sources),
+        ),
+        known(
+            daemon_metrics.SOURCE_INFO,
             (
                 (
                     (
@@ -214,7 +223,7 @@ def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
             ),
         ),
         known(
-            catalogue.SOURCE_ERRORS,
+            daemon_metrics.SOURCE_ERRORS,
             (
                 ((*labels, reason), count)
                 for labels, status in sources
@@ -222,15 +231,15 @@ def _daemon(snapshot: Snapshot, build: Build) -> list[Family]:
             ),
         ),
         known(
-            catalogue.SOURCE_READ_DURATION,
+            daemon_metrics.SOURCE_READ_DURATION,
             (
                 (labels, status.read_duration_s or None if status.up else None)
                 for labels, status in sources
             ),
         ),
-        single(catalogue.SAMPLE_DURATION, snapshot.sample_duration_s),
-        single(catalogue.SAMPLE_TIME, snapshot.unix_s),
-        single(catalogue.SAMPLES_MISSED, snapshot.missed_ticks),
-        single(catalogue.JOBS_DROPPED, snapshot.jobs_dropped),
-        Family(catalogue.BUILD_INFO, [(build, 1.0, None)]),
+        single(daemon_metrics.SAMPLE_DURATION, snapshot.sample_duration_s),
+        single(daemon_metrics.SAMPLE_TIME, snapshot.unix_s),
+        single(daemon_metrics.SAMPLES_MISSED, snapshot.missed_ticks),
+        single(daemon_metrics.JOBS_DROPPED, snapshot.jobs_dropped),
+        Family(daemon_metrics.BUILD_INFO, [(build, 1.0, None)]),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from exporter.core.snapshot import JobTotals, Snapshot
-from exporter.exposition import catalogue
+from exporter.exposition import job_metrics
 from exporter.exposition.family import Family, LabelValues, counted
 from exporter.exposition.metric import Metric
 
@@ -20,7 +20,7 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
         snapshot: the node after one tick.
         job_info: ``JOB_INFO``, maybe with labels of a site's own.
     """
-    told = job_info.labels[len(catalogue.JOB_LABELS) :]
+    told = job_info.labels[len(job_metrics.JOB_LABELS) :]
     jobs = _newest_by_labels(snapshot.jobs).items()
 
     def gauge(metric: Metric, field: str) -> Family:
@@ -36,7 +36,7 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
 
     return [
         Family(
-            catalogue.JOB_POWER,
+            job_metrics.JOB_POWER,
             [
                 ((*labels, component), power_w, None)
                 for labels, job in jobs
@@ -44,7 +44,7 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
             ],
         ),
         Family(
-            catalogue.JOB_ENERGY,
+            job_metrics.JOB_ENERGY,
             [
                 ((*labels, component), energy_j, job.created_unix_s)
                 for labels, job in jobs
@@ -52,35 +52,35 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
             ],
         ),
         Family(
-            catalogue.JOB_EMISSIONS,
+            job_metrics.JOB_EMISSIONS,
             [(labels, job.emissions_g, job.created_unix_s) for labels, job in jobs],
         ),
         counted(
-            catalogue.JOB_MARKET_EMISSIONS,
+            job_metrics.JOB_MARKET_EMISSIONS,
             (
                 (labels, job.market_g, job.created_unix_s)
                 for labels, job in (() if snapshot.market_g is None else jobs)
             ),
         ),
         counted(
-            catalogue.JOB_EMBODIED,
+            job_metrics.JOB_EMBODIED,
             (
                 (labels, job.embodied_g, job.created_unix_s)
                 for labels, job in (() if snapshot.embodied_g is None else jobs)
             ),
         ),
         Family(
-            catalogue.JOB_CPU_TIME,
+            job_metrics.JOB_CPU_TIME,
             [(labels, job.cpu_s, job.created_unix_s) for labels, job in jobs],
         ),
-        gauge(catalogue.JOB_GPUS, "gpus"),
-        gauge(catalogue.JOB_GPU_UTILIZATION, "gpu_utilization"),
-        gauge(catalogue.JOB_MEMORY, "memory_bytes"),
-        gauge(catalogue.JOB_START, "start_unix_s"),
-        gauge(catalogue.JOB_END, "end_unix_s"),
-        gauge(catalogue.JOB_PROJECTED_ENERGY, "projected_energy_j"),
-        gauge(catalogue.JOB_PROJECTED_EMISSIONS, "projected_emissions_g"),
-        gauge(catalogue.JOB_PROGRESS, "progress"),
+        gauge(job_metrics.JOB_GPUS, "gpus"),
+        gauge(job_metrics.JOB_GPU_UTILIZATION, "gpu_utilization"),
+        gauge(job_metrics.JOB_MEMORY, "memory_bytes"),
+        gauge(job_metrics.JOB_START, "start_unix_s"),
+        gauge(job_metrics.JOB_END, "end_unix_s"),
+        gauge(job_metrics.JOB_PROJECTED_ENERGY, "projected_energy_j"),
+        gauge(job_metrics.JOB_PROJECTED_EMISSIONS, "projected_emissions_g"),
+        gauge(job_metrics.JOB_PROGRESS, "progress"),
         Family(
             job_info,
             [
@@ -127,28 +127,28 @@ def tenant_families(snapshot: Snapshot) -> list[Family]:
     ]
     return [
         Family(
-            catalogue.TENANT_ENERGY,
+            job_metrics.TENANT_ENERGY,
             [
                 (labels, totals.energy_j, totals.created_unix_s)
                 for labels, totals in tenants
             ],
         ),
         Family(
-            catalogue.TENANT_EMISSIONS,
+            job_metrics.TENANT_EMISSIONS,
             [
                 (labels, totals.emissions_g, totals.created_unix_s)
                 for labels, totals in tenants
             ],
         ),
         counted(
-            catalogue.TENANT_MARKET_EMISSIONS,
+            job_metrics.TENANT_MARKET_EMISSIONS,
             (
                 (labels, totals.market_g, totals.created_unix_s)
                 for labels, totals in tenants
             ),
         ),
         counted(
-            catalogue.TENANT_EMBODIED,
+            job_metrics.TENANT_EMBODIED,
             (
                 (labels, totals.embodied_g, totals.created_unix_s)
                 for labels, totals in tenants

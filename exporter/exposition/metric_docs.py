@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from exporter.exposition.catalogue import CATALOGUE, JOB_LABELS
+from exporter.exposition.catalogue import CATALOGUE
+from exporter.exposition.job_metrics import JOB_LABELS
 from exporter.exposition.metric import Metric
 
 _INTRODUCTION = f"""\

@@ -8,8 +8,8 @@ import platform
 from typing import NamedTuple
 
 from exporter.core.snapshot import Snapshot, SnapshotReader
-from exporter.exposition.catalogue import job_info_with
 from exporter.exposition.families import Build, families
+from exporter.exposition.job_metrics import job_info_with
 from exporter.exposition.metric import Level
 from exporter.exposition.process_metrics import ProcessMetrics
 from exporter.exposition.render import Format, Renderer

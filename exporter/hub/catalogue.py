@@ -3,8 +3,7 @@
 ``families.py`` fills them, ``docs/metrics.md`` and ``jouled metrics`` print them.
 """
 
-from exporter.exposition.catalogue import (
-    BUILD_INFO,
+from exporter.exposition.carbon_metrics import (
     CARBON_ESTIMATED,
     CARBON_FALLBACK_LEVEL,
     CARBON_FETCHES,
@@ -12,6 +11,7 @@ from exporter.exposition.catalogue import (
     CARBON_INTENSITY,
     CARBON_OBSERVED,
 )
+from exporter.exposition.daemon_metrics import BUILD_INFO
 from exporter.exposition.metric import Metric, counter, gauge
 from exporter.hub.budgets.metrics import BUDGET_METRICS
 from exporter.hub.overview.metrics import OVERVIEW_METRICS

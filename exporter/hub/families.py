@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from exporter.core.forecast import forecast_at
 from exporter.core.model import Intensity
 from exporter.core.units import Seconds
-from exporter.exposition.catalogue import (
-    BUILD_INFO,
+from exporter.exposition.carbon_metrics import (
     CARBON_ESTIMATED,
     CARBON_FALLBACK_LEVEL,
     CARBON_FETCHES,
@@ -18,6 +17,7 @@ from exporter.exposition.catalogue import (
     CARBON_INTENSITY,
     CARBON_OBSERVED,
 )
+from exporter.exposition.daemon_metrics import BUILD_INFO
 from exporter.exposition.families import HORIZONS_S, Build
 from exporter.exposition.family import Family, LabelValues
 from exporter.exposition.metric import Metric

@@ -3,10 +3,17 @@ import pytest
 from exporter.core.model import GpuInfo, GpuStatus, WorkloadId, WorkloadLabels
 from exporter.core.snapshot import ComponentTotals, JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
-from exporter.exposition import catalogue
-from exporter.exposition.catalogue import CATALOGUE, JOB_INFO_LABELS
+from exporter.exposition import (
+    carbon_metrics,
+    daemon_metrics,
+    gpu_metrics,
+    job_metrics,
+    node_metrics,
+)
+from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.families import Build, families
 from exporter.exposition.family import LabelValues, Sample
+from exporter.exposition.job_metrics import JOB_INFO_LABELS
 from exporter.exposition.metric import LEVELS, Level, Metric
 from tests.fakes.snapshots import bare_snapshot, changed, rich_snapshot
 
@@ -79,18 +86,18 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
     found = all_samples(bare_snapshot())
 
     for metric in (
-        catalogue.NODE_POWER,
-        catalogue.NODE_ENERGY,
-        catalogue.NODE_EMISSIONS,
-        catalogue.NODE_MARKET_EMISSIONS,
-        catalogue.NODE_EMBODIED,
-        catalogue.MARKET_INTENSITY,
-        catalogue.CPU_BUSY,
-        catalogue.COMPONENT_POWER,
-        catalogue.CARBON_OBSERVED,
-        catalogue.JOB_POWER,
-        catalogue.GPU_INFO,
-        catalogue.SOURCE_READ_DURATION,
+        node_metrics.NODE_POWER,
+        node_metrics.NODE_ENERGY,
+        node_metrics.NODE_EMISSIONS,
+        node_metrics.NODE_MARKET_EMISSIONS,
+        node_metrics.NODE_EMBODIED,
+        carbon_metrics.MARKET_INTENSITY,
+        node_metrics.CPU_BUSY,
+        node_metrics.COMPONENT_POWER,
+        carbon_metrics.CARBON_OBSERVED,
+        job_metrics.JOB_POWER,
+        gpu_metrics.GPU_INFO,
+        daemon_metrics.SOURCE_READ_DURATION,
     ):
         assert found[metric.name] == []
 
@@ -120,7 +127,7 @@ def test_what_is_not_counted_has_no_series_of_anybody() -> None:
         f"jouled_{of}_{what}_grams_total"
         for of in ("node", "job", "tenant")
         for what in ("market_emissions", "embodied")
-    } | {catalogue.MARKET_INTENSITY.name}
+    } | {carbon_metrics.MARKET_INTENSITY.name}
 
 
 def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:
@@ -132,12 +139,12 @@ def test_gauges_that_a_gpu_does_not_tell_are_absent() -> None:
 
     found = all_samples(snapshot)
 
-    assert found[catalogue.GPU_INFO.name] == [
+    assert found[gpu_metrics.GPU_INFO.name] == [
         ((device.device.name, "0", "Tesla", "550", "0:1"), 1.0, None)
     ]
-    assert found[catalogue.GPU_UTILIZATION.name] == []
-    assert found[catalogue.GPU_POWER_LIMIT.name] == []
-    assert len(found[catalogue.DEVICE_ENERGY.name]) == 1
+    assert found[gpu_metrics.GPU_UTILIZATION.name] == []
+    assert found[gpu_metrics.GPU_POWER_LIMIT.name] == []
+    assert len(found[node_metrics.DEVICE_ENERGY.name]) == 1
 
 
 def test_components_come_in_one_order_whatever_the_order_of_the_snapshot() -> None:
@@ -153,9 +160,9 @@ def test_components_come_in_one_order_whatever_the_order_of_the_snapshot() -> No
 
     found = all_samples(shuffled)
 
-    energy = found[catalogue.COMPONENT_ENERGY.name]
+    energy = found[node_metrics.COMPONENT_ENERGY.name]
     assert [labels for labels, _, _ in energy] == [("cpu",), ("gpu",)]
-    energy = found[catalogue.JOB_ENERGY.name]
+    energy = found[job_metrics.JOB_ENERGY.name]
     assert [labels[-1] for labels, _, _ in energy] == ["cpu", "gpu"]
 
 
@@ -172,9 +179,9 @@ def test_an_ended_job_keeps_its_totals_and_loses_its_gauges() -> None:
     ended = job(power_w=(), end_unix_s=Seconds(2000.0))
     snapshot = changed(bare_snapshot(), jobs=(ended,))
 
-    assert list(samples(snapshot, catalogue.JOB_ENERGY).values()) == [5.0]
-    assert list(samples(snapshot, catalogue.JOB_END).values()) == [2000.0]
-    assert samples(snapshot, catalogue.JOB_POWER) == {}
+    assert list(samples(snapshot, job_metrics.JOB_ENERGY).values()) == [5.0]
+    assert list(samples(snapshot, job_metrics.JOB_END).values()) == [2000.0]
+    assert samples(snapshot, job_metrics.JOB_POWER) == {}
 
 
 def test_of_a_requeued_job_the_last_run_is_shown() -> None:
@@ -184,8 +191,8 @@ def test_of_a_requeued_job_the_last_run_is_shown() -> None:
     for jobs in ((first, second), (second, first)):
         snapshot = changed(bare_snapshot(), jobs=jobs)
 
-        assert list(samples(snapshot, catalogue.JOB_EMISSIONS).values()) == [0.5]
-        assert samples(snapshot, catalogue.JOB_END) == {}
+        assert list(samples(snapshot, job_metrics.JOB_EMISSIONS).values()) == [0.5]
+        assert samples(snapshot, job_metrics.JOB_END) == {}
 
 
 def test_job_info_has_all_its_labels_even_if_little_is_known() -> None:
@@ -193,7 +200,7 @@ def test_job_info_has_all_its_labels_even_if_little_is_known() -> None:
     named = job(labels=WorkloadLabels("7", info={"name": "train", "odd": "x"}))
     snapshot = changed(bare_snapshot(), jobs=(named,))
 
-    (labels,) = samples(snapshot, catalogue.JOB_INFO)
+    (labels,) = samples(snapshot, job_metrics.JOB_INFO)
 
     expected = ("train", *("" for _ in JOB_INFO_LABELS[1:]))
     assert labels[-len(JOB_INFO_LABELS) :] == expected
@@ -203,16 +210,16 @@ def test_a_failed_source_is_down_with_its_errors_counted() -> None:
     """An alert needs both: that it is down, and why."""
     snapshot = rich_snapshot()
 
-    assert samples(snapshot, catalogue.SOURCE_UP)[("ipmi",)] == 0
-    assert samples(snapshot, catalogue.SOURCE_UP)[("rapl",)] == 1
-    errors = samples(snapshot, catalogue.SOURCE_ERRORS)
+    assert samples(snapshot, daemon_metrics.SOURCE_UP)[("ipmi",)] == 0
+    assert samples(snapshot, daemon_metrics.SOURCE_UP)[("rapl",)] == 1
+    errors = samples(snapshot, daemon_metrics.SOURCE_ERRORS)
     assert errors[("ipmi", "denied")] == 86_400
     assert errors[("nvml", "timeout")] == 2
 
 
 def test_estimates_are_told_from_measurements() -> None:
     """Who adds up measured watts only has to be able to."""
-    infos = samples(rich_snapshot(), catalogue.SOURCE_INFO)
+    infos = samples(rich_snapshot(), daemon_metrics.SOURCE_INFO)
 
     assert ("platform-model", "platform", "modelled", "estimated", "device") in infos
     assert ("rapl", "cpu", "counter", "measured", "device") in infos

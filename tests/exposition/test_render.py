@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 from exporter.core.model import WorkloadId, WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
-from exporter.exposition.catalogue import JOB_LABELS, job_info_with
 from exporter.exposition.families import Build, families
 from exporter.exposition.family import Family, single
+from exporter.exposition.job_metrics import JOB_LABELS, job_info_with
 from exporter.exposition.process_metrics import MOST_FILES
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
 from tests.fakes.snapshots import (
