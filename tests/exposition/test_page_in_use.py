@@ -232,6 +232,16 @@ def test_a_gpu_says_who_holds_it(browser: Browser) -> None:
         expect(tiles.nth(0)).to_contain_text("48/80 GiB")
 
 
+def test_a_gpu_that_several_share_says_by_what_it_is_divided(browser: Browser) -> None:
+    """Whoever pays for a part of it wants to know what that part rests on."""
+    with visiting(browser) as shown:
+        tiles = shown.page.locator("#gpus > li")
+
+        expect(tiles.nth(4)).to_contain_text("4243 grace · divided by activity")
+        expect(tiles.nth(5)).to_contain_text("divided by shares")
+        expect(tiles.nth(6)).not_to_contain_text("divided")
+
+
 def test_the_chart_can_be_divided_by_job(browser: Browser) -> None:
     """Jobs and what is nobody's are as high as the whole."""
     with visiting(browser) as shown:

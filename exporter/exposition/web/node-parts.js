@@ -21,6 +21,9 @@ function memory({ memory_used_bytes: used, memory_total_bytes: total }) {
   return total === null ? bytes(used) : `${plain.format(used / 2 ** 30)}/${bytes(total)}`;
 }
 
+/** By what the energy of a GPU is divided that several share. */
+const DIVIDED = { activity: "divided by activity", share: "divided by shares" };
+
 /** Who holds each GPU, by its name. */
 function holders(jobs) {
   const found = new Map();
@@ -51,7 +54,7 @@ export function drawGpus(node, jobs) {
   const models = [...new Set(gpus.map(({ gpu }) => gpu.model))];
   const drivers = [...new Set(gpus.map(({ gpu }) => gpu.driver))];
   const held = holders(jobs);
-  keyed($("gpus"), gpus, (device) => device.device, makeTile, (tile, { device, power_w, energy_j, gpu }) => {
+  keyed($("gpus"), gpus, (device) => device.device, makeTile, (tile, { device, power_w, energy_j, gpu, division }) => {
     const [row, meter, line, list, more] = tile.children;
     setText(row.children[0], `GPU ${gpu.index}`);
     setText(row.children[1], watts(power_w));
@@ -67,7 +70,8 @@ export function drawGpus(node, jobs) {
     ]);
     const words = held.get(device);
     more.classList.toggle("holder", words !== undefined);
-    setText(more, [words ? words.join(", ") : "held by no job", models.length > 1 ? gpu.model : ""].filter(Boolean).join(" · "));
+    const who = words ? words.join(", ") : "held by no job";
+    setText(more, [who, DIVIDED[division], models.length > 1 ? gpu.model : ""].filter(Boolean).join(" · "));
   });
   const kind = models.length === 1 ? `${gpus.length} × ${models[0]}` : `${gpus.length}`;
   setAside($("gpus-title"), gpus.length ? `${kind}, driver ${drivers.join(", ")}` : "");
