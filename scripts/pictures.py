@@ -9,13 +9,13 @@ The longer the demo has run the more there is to see: a quarter of an hour is go
 import argparse
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 from tests.fakes.browser import ARGUMENTS, CHROMIUM
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
-_WIDTH, _HEIGHT = 1280, 900
+_WIDTH, _HEIGHT, _MARGIN = 1280, 900, 12
 # Pages ask for their figures every few seconds.
 _SETTLES_MS = 12_000
 
@@ -41,7 +41,11 @@ def _take(page: Page, url: str, file: Path) -> None:
     page.goto(url)
     page.wait_for_selector('#page[data-state="live"]')
     page.wait_for_timeout(_SETTLES_MS)
-    page.screenshot(path=file, full_page=True)
+    # What is below the jobs would make it longer than anybody scrolls for.
+    last = page.locator("section:has(#jobs)").bounding_box()
+    height = _HEIGHT if last is None else last["y"] + last["height"] + _MARGIN
+    clip = FloatRect(x=0, y=0, width=_WIDTH, height=height)
+    page.screenshot(path=file, full_page=True, clip=clip)
 
 
 if __name__ == "__main__":
