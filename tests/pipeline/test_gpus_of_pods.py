@@ -18,6 +18,7 @@ from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio, Watts
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
+from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.slurm import SlurmPlaces, SlurmWorkloads
 from tests.fakes.cgroups import PlayedSlurm, drop
@@ -118,6 +119,8 @@ def _living(root: Path, kubelet: PlayedKubelet, pods: int) -> Iterator[PodNode]:
         witnesses=(told,),
         kubelet=kubelet,
         inventory=FakeInventory(_GPUS, _INSTANCES),
+        # Who has a played file open does not see that it is gone.
+        budget=FileBudget(0),
     ) as node:
         yield node
 
