@@ -1,27 +1,22 @@
 """Settings of the daemon: defaults < YAML file < environment < flags."""
 
-from exporter.config.carbon import Carbon
+from exporter.config.carbon import Carbon, Embodied
+from exporter.config.energy import Attribution, Idle, Power
 from exporter.config.flags import add_flags
+from exporter.config.jobs import Gpu, Labels, Slurm
 from exporter.config.kubernetes import Kubernetes
 from exporter.config.loading import hint, load
 from exporter.config.manual import describe
 from exporter.config.settings import (
     SETTINGS,
     Archive,
-    Attribution,
     Config,
-    Embodied,
-    Gpu,
-    Idle,
-    Labels,
     Log,
     LogFormat,
     LogLevel,
     Metrics,
     Paths,
-    Power,
     Sampling,
-    Slurm,
     State,
     Web,
     diff,

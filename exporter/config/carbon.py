@@ -1,4 +1,4 @@
-"""Settings of carbon intensity: who tells it, and how long a figure is good for."""
+"""Settings of carbon: who tells the intensity, what making the node emitted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,3 +141,23 @@ class Carbon:
             if given and missing:
                 msg = f"{given[0]}: needs {missing[0]} as well"
                 raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Embodied:
+    """What making the node emitted, counted apart from what it emits."""
+
+    node_kg: float | None = setting(
+        number(0, 1_000_000, above=True),
+        "kgCO2e of making this node, with all that is in it",
+        default=None,
+        default_note="not counted",
+        reloadable=True,
+    )
+    lifetime_s: float = setting(
+        duration(30 * _DAY_S, 36500 * _DAY_S),
+        "how long the node is expected to serve",
+        default=5 * 365 * _DAY_S,
+        name="lifetime",
+        reloadable=True,
+    )

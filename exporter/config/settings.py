@@ -1,15 +1,18 @@
-"""Every setting of the daemon, once: this file is the table.
+"""Every setting of the daemon, once: ``Config`` is the table.
 
 Flags, environment variables, YAML keys, help texts and the manual are derived
 from it. To add a section, write a frozen dataclass of ``setting`` fields with a
-one-line docstring (its title) and add it to ``Config``.
+one-line docstring (its title) and add it to ``Config``. What belongs together
+has a file of its own: ``energy.py``, ``jobs.py``, ``kubernetes.py``, ``carbon.py``.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from exporter.config.carbon import Carbon
+from exporter.config.carbon import Carbon, Embodied
+from exporter.config.energy import Attribution, Idle, Power
+from exporter.config.jobs import Gpu, Labels, Slurm
 from exporter.config.kubernetes import Kubernetes
 from exporter.config.table import Section, Setting, sections_of, setting
 from exporter.config.values import (
@@ -22,17 +25,13 @@ from exporter.config.values import (
     one_of,
     path,
     pue_rules,
-    word,
 )
 from exporter.core.errors import ConfigError
-from exporter.core.model import GpuOrder, IdlePolicy, PlatformPolicy, UserLabel
 
-ModelPolicy = Literal["auto", "off"]
 MetricsLevel = Literal["node", "tenant", "job"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["logfmt", "json"]
 
-_WATTS = number(0, 100_000)
 _DAY_S = 86400.0
 
 
@@ -113,191 +112,6 @@ class Sampling:
     def read_deadline_s(self) -> float:
         """How long a tick waits for a source, s, whether configured or not."""
         return self.interval_s / 2 if self.deadline_s is None else self.deadline_s
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """Which sensors of power are used."""
-
-    rapl: bool = setting(
-        boolean(), "read CPU and DRAM energy from RAPL (powercap)", default=True
-    )
-    nvml: bool = setting(boolean(), "read NVIDIA GPUs through NVML", default=True)
-    gpm: bool = setting(
-        boolean(),
-        "read from performance counters (GPM, Hopper and newer) how busy each MIG "
-        "instance is",
-        default=False,
-    )
-    model: ModelPolicy = setting(
-        one_of(ModelPolicy),
-        "estimate CPU power from utilisation where no sensor tells it",
-        default="auto",
-    )
-    model_idle_w: float | None = setting(
-        _WATTS,
-        "CPU watts of the whole node with nothing to do, for the estimate",
-        default=None,
-        name="model_idle_watts",
-        default_note="a figure typical of the CPU",
-    )
-    model_max_w: float | None = setting(
-        number(0, 100_000, above=True),
-        "CPU watts of the whole node with every CPU busy, for the estimate",
-        default=None,
-        name="model_max_watts",
-        default_note="a figure typical of the CPU",
-    )
-
-    def __post_init__(self) -> None:
-        idle_w, max_w = self.model_idle_w, self.model_max_w
-        if idle_w is not None and max_w is not None and idle_w > max_w:
-            msg = "power.model_idle_watts: must not exceed power.model_max_watts"
-            raise ConfigError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """What the hardware draws with nothing to do."""
-
-    cpu_w: float | None = setting(
-        _WATTS,
-        "idle watts of all CPU packages together",
-        default=None,
-        name="cpu_watts",
-        default_note="learned",
-        reloadable=True,
-    )
-    dram_w: float | None = setting(
-        _WATTS,
-        "idle watts of all memory together",
-        default=None,
-        name="dram_watts",
-        default_note="learned",
-        reloadable=True,
-    )
-    gpu_w: float | None = setting(
-        _WATTS,
-        "idle watts of each GPU",
-        default=None,
-        name="gpu_watts",
-        default_note="learned",
-        reloadable=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Attribution:
-    """How energy is divided among jobs."""
-
-    idle: IdlePolicy = setting(
-        one_of(IdlePolicy),
-        "who is charged for idle power: jobs by what they reserved, jobs by what "
-        "they used, or nobody",
-        default="reserved",
-        reloadable=True,
-    )
-    platform: PlatformPolicy = setting(
-        one_of(PlatformPolicy),
-        "who is charged for fans, network and power supply losses: jobs in "
-        "proportion to their other energy, or nobody",
-        default="proportional",
-        reloadable=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Slurm:
-    """Jobs of Slurm."""
-
-    enabled: bool = setting(boolean(), "tell the jobs of Slurm apart", default=True)
-    gpu_order: GpuOrder = setting(
-        one_of(GpuOrder),
-        "order in which Slurm counts GPUs: by the minor numbers of their device files "
-        "(gres.conf lists files), by PCI address (AutoDetect=nvml), or like NVML",
-        default="minor",
-    )
-    shards_per_gpu: int | None = setting(
-        integer(1, 1024),
-        "shards that gres.conf divides a GPU into",
-        default=None,
-        default_note="the jobs on a GPU share all of it",
-    )
-    ask_hub: bool = setting(
-        boolean(),
-        "ask the hub of `carbon.hub_url` for what the node cannot know of its jobs",
-        default=False,
-    )
-    node_name: str | None = setting(
-        word(),
-        "what Slurm calls this node, for asking the hub",
-        default=None,
-        default_note="the name of the host",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """Who else tells which job holds which GPU."""
-
-    dcgm_job_mapping_dir: Path | None = setting(
-        path(),
-        "directory that a Prolog fills for dcgm-exporter (--hpc-job-mapping-dir)",
-        default=None,
-    )
-    gpustat_dir: Path = setting(
-        path(),
-        "directory that the Prolog of jobstats fills",
-        default=Path("/run/gpustat"),
-    )
-    device_dir: Path = setting(
-        path(), "directory of the device files nvidiaN", default=Path("/dev")
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the labels of a job give away."""
-
-    user: UserLabel = setting(
-        one_of(UserLabel),
-        "how users appear: by name, as a hash of it, or not at all",
-        default="name",
-    )
-    hash_key_file: Path | None = setting(
-        path(),
-        "file with the site's secret key for hashes of users, 16 to 64 bytes; the "
-        "same on all nodes",
-        default=None,
-    )
-
-    def __post_init__(self) -> None:
-        if self.user == "hash" and self.hash_key_file is None:
-            msg = (
-                "labels.hash_key_file: labels.user: hash needs one, as without a "
-                "secret whoever has a list of users can undo it"
-            )
-            raise ConfigError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class Embodied:
-    """What making the node emitted, counted apart from what it emits."""
-
-    node_kg: float | None = setting(
-        number(0, 1_000_000, above=True),
-        "kgCO2e of making this node, with all that is in it",
-        default=None,
-        default_note="not counted",
-        reloadable=True,
-    )
-    lifetime_s: float = setting(
-        duration(30 * _DAY_S, 36500 * _DAY_S),
-        "how long the node is expected to serve",
-        default=5 * 365 * _DAY_S,
-        name="lifetime",
-        reloadable=True,
-    )
 
 
 @dataclass(frozen=True, slots=True)
