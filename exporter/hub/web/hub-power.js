@@ -93,16 +93,17 @@ export function drawHistory(overview) {
   })));
 }
 
-const SCHEDULERS = { slurm: "Jobs of Slurm", kubernetes: "Pods" };
+const SCHEDULERS = { slurm: ["Jobs of Slurm", "jobs"], kubernetes: ["Pods", "hue-1"] };
 const REASONS = {
   idle: "Idle", unallocated: "GPUs nobody holds", system: "System", unknown: "Unknown",
 };
 
 export function drawSplit(overview) {
   const { schedulers_w: schedulers, unattributed_w: unattributed } = overview.power;
-  const jobs = Object.entries(schedulers ?? {}).map(([name, w], index) => ({
-    key: `of ${name}`, part: index ? `hue-${index}` : "jobs", name: SCHEDULERS[name] ?? name, w,
-  }));
+  const jobs = Object.entries(schedulers ?? {}).sort(([, a], [, b]) => b - a).map(([scheduler, w]) => {
+    const [name, part] = SCHEDULERS[scheduler] ?? [scheduler, "hue-3"];
+    return { key: `of ${scheduler}`, part, name, w };
+  });
   const rest = Object.keys(REASONS).map((reason) => ({
     key: reason, part: reason, name: REASONS[reason], w: unattributed?.[reason] ?? 0,
   }));
