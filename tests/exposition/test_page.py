@@ -198,3 +198,36 @@ def test_a_name_of_a_job_stays_text(browser: Browser) -> None:
         expect(page.locator("main img, main script")).to_have_count(0)
 
     assert shown.visit.complaints == []
+
+
+def test_a_simulated_node_says_that_it_is_one(browser: Browser) -> None:
+    """Nobody may show its figures around as measured ones."""
+    rich = rich_snapshot()
+    sources = tuple(
+        changed(source, info=changed(source.info, quality="simulated"))
+        for source in rich.sources
+    )
+
+    with visiting(browser, changed(rich, sources=sources)) as shown:
+        page = shown.page
+
+        expect(page.locator("#simulated")).to_contain_text("This node is simulated")
+        expect(page.locator(".masthead .tag")).to_have_text("simulated")
+        expect(page.locator("#power-note .tag")).to_have_text("simulated")
+        expect(page.locator("#components .tag")).to_have_text(["simulated"] * 4)
+        row = page.locator("#jobs tr", has_text="4242")
+        expect(row.locator(".tag")).to_have_text("simulated")
+        assert shown.visit.faults() == []
+
+
+def test_what_nobody_tells_has_no_column(browser: Browser) -> None:
+    """A column of dashes takes the room of what is known."""
+    rich = rich_snapshot()
+    jobs = tuple(changed(job, progress=None, gpus=None) for job in rich.jobs)
+
+    with visiting(browser, changed(rich, jobs=jobs)) as shown:
+        table = shown.page.get_by_role("table", name=re.compile("Jobs on this node"))
+
+        expect(table.get_by_role("columnheader")).to_have_count(7)
+        expect(table.get_by_role("columnheader", name="Done")).to_have_count(0)
+        expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_count(6)

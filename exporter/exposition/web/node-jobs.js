@@ -2,7 +2,7 @@
 
 import { $, setAside } from "./page.js";
 import { makeTable } from "./table.js";
-import { UNKNOWN, count, duration, energy, grams, notMeasured, percent, plain, watts } from "./words.js";
+import { UNKNOWN, count, duration, energy, grams, jobName, notMeasured, percent, plain, watts } from "./words.js";
 
 let nowUnixS = 0;
 let tags = {};
@@ -15,11 +15,11 @@ const expected = (value, words) => (value === null ? "" : `of ${words(value)}`);
 const COLUMNS = [
   {
     label: "Job", sort: (job) => job.job_id,
-    cell: (job) => [job.job_id, job.info.name || job.info.workload_name || job.pod],
+    cell: (job) => [job.job_id, jobName(job)],
   },
   {
     label: "Whose", sort: (job) => job.user || job.namespace || null,
-    cell: (job) => [job.user || job.namespace || UNKNOWN, job.user ? job.account : job.pod],
+    cell: (job) => [job.user || job.namespace || UNKNOWN, job.user ? job.account : job.pod === jobName(job) ? "" : job.pod],
   },
   {
     label: "Scheduler", sort: (job) => job.scheduler,

@@ -3,7 +3,7 @@
 import { agoMarks, fillLegend, makeChart, nextDay, showForecast } from "./charts.js";
 import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
 import {
-  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, notMeasured, percent, plain, wattMark, wattParts, watts,
+  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, jobName, notMeasured, percent, plain, wattMark, wattParts, watts,
 } from "./words.js";
 import { WINDOW_S, moments, newestUnixS, points } from "./node-recent.js";
 
@@ -73,7 +73,6 @@ function seriesByComponent() {
   })).filter(({ values }) => values.some((value) => value !== null));
 }
 
-const nameOf = (job) => job.info.name || job.info.workload_name || job.pod;
 const keyOf = (job) => `${job.scheduler} ${job.job_id} ${job.pod}`;
 
 function seriesByJob() {
@@ -88,7 +87,7 @@ function seriesByJob() {
   const named = new Set(largest.map(([key]) => key));
   const sumOf = (moment, wanted) => moment.jobs.filter(wanted).reduce((sum, job) => sum + job.power_w, 0);
   const series = largest.map(([key, { job }], index) => ({
-    key, part: `hue-${index}`, name: [job.job_id, nameOf(job)].filter(Boolean).join(" "),
+    key, part: `hue-${index}`, name: [job.job_id, jobName(job)].filter(Boolean).join(" "),
     values: moments.map((moment) => sumOf(moment, (one) => keyOf(one) === key)),
   }));
   const others = sums.size - named.size;

@@ -58,6 +58,9 @@ export const wattMark = (w) => {
   const pair = wattParts(w);
   return `${Number(pair[0])} ${pair[1]}`;
 };
+/** What a job is called beside its number; "" if nobody says. */
+export const jobName = (job) => job.info.name || job.info.workload_name || job.pod;
+
 export const celsius = (c) => (c === null ? UNKNOWN : `${whole.format(c)} °C`);
 
 export function percent(ratio) {
