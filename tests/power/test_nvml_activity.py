@@ -63,6 +63,12 @@ def _begin(gpu: NvmlGpu) -> None:
         assert _tick(gpu) is None
 
 
+def _stop_asking(gpu: NvmlGpu) -> None:
+    """Read so often without a question that it is not watched any more."""
+    for _ in range(4):
+        gpu.read()
+
+
 # --- processes --------------------------------------------------------------------
 
 
@@ -135,15 +141,26 @@ def test_samples_of_before_are_not_those_of_the_first_tick(
     assert _processes(_tick(gpu)) == {}
 
 
+def test_a_tick_in_which_nobody_asks_loses_no_more_than_itself(
+    hardware: FakeNvml, gpu: NvmlGpu
+) -> None:
+    """A scheduler is late at times, or asks before a slow GPU is read."""
+    _run(hardware, 1, 60)
+    _begin(gpu)
+    for second in (1, 2):
+        hardware.sample_at(0, _NOW_S + second)
+        gpu.read()
+
+    assert _processes(gpu.activity()) == {1: 0.6}
+
+
 def test_whoever_was_not_watched_for_a_while_is_watched_anew(
     hardware: FakeNvml, gpu: NvmlGpu
 ) -> None:
     """What was done meanwhile belongs to no tick."""
     _run(hardware, 1, 60)
     _begin(gpu)
-    # The answer of the last reading has been asked for: it is the last one.
-    gpu.read()
-    gpu.read()
+    _stop_asking(gpu)
     hardware.sample_at(0, _NOW_S + 8.0)
 
     _begin(gpu)
@@ -244,9 +261,7 @@ def test_a_gpu_that_does_not_tell_is_asked_no_more_and_told_of_once(
     before = nvml.calls(_SAMPLES)
 
     told = [_tick(gpu) for _ in range(5)]
-    # Nobody asks for a while, and somebody does again.
-    gpu.read()
-    gpu.read()
+    _stop_asking(gpu)
     told += [_tick(gpu) for _ in range(3)]
 
     assert told == [None] * 8

@@ -34,6 +34,10 @@ ValueT = TypeVar("ValueT")
 # takes, well below the deadline of a tick.
 PATIENCE_S = Seconds(0.5)
 
+# It is watched for so many readings after it was asked about. One would do, were
+# schedulers never late and GPUs never slow.
+_WATCHED_READINGS = 3
+
 
 class NvmlGpu:
     """Reads one GPU; implements ``core.ports.PowerSource``.
@@ -72,7 +76,7 @@ class NvmlGpu:
         self._unsupported: set[str] = set()
         self._gpm = gpm
         self._samples: Samples | None = None
-        self._is_asked = False
+        self._unasked_readings = _WATCHED_READINGS
         self._activity: GpuActivity | None = None
         self._was_divided = False
         self._was_away = False
@@ -100,7 +104,7 @@ class NvmlGpu:
 
         Any thread may ask, each tick; see ``core.ports.GpuInventory.activity``.
         """
-        self._is_asked = True
+        self._unasked_readings = 0
         return self._activity
 
     def read(self) -> tuple[Reading, ...]:
@@ -194,8 +198,8 @@ class NvmlGpu:
             self.forget_samples()
         was_away, self._was_away = self._was_away, False
         status = gauges.read(time_s)
-        if self._is_asked:
-            self._is_asked = False
+        if self._unasked_readings < _WATCHED_READINGS:
+            self._unasked_readings += 1
             self._activity = self._watch(place, occupants.instances)
         elif self._samples is not None:
             self.forget_samples()
