@@ -27,7 +27,7 @@ from tests.fakes.kubelet import PlayedKubelet, played_kubelet
 from tests.fakes.node import gpu as gpu_device
 from tests.fakes.node import reading, sample
 from tests.fakes.pod_cgroups import uid_of
-from tests.fakes.pod_node import PodNode, ToldNames, pod_node
+from tests.fakes.pod_node import PodNode, ToldNames, no_inotify, pod_node
 
 _GPUS = (gpu(0), gpu(1), gpu(2))
 _SHARED, _DIVIDED, _FREE = (each.uuid for each in _GPUS)
@@ -121,6 +121,7 @@ def _living(root: Path, kubelet: PlayedKubelet, pods: int) -> Iterator[PodNode]:
         inventory=FakeInventory(_GPUS, _INSTANCES),
         # Who has a played file open does not see that it is gone.
         budget=FileBudget(0),
+        open_inotify=no_inotify,
     ) as node:
         yield node
 

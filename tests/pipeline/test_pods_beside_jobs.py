@@ -13,13 +13,12 @@ from exporter.core.snapshot import Snapshot
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from exporter.workloads.cgroups import FileBudget
-from exporter.workloads.inotify import Inotify
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.slurm import SlurmPlaces, SlurmWorkloads
 from tests.fakes.cgroups import PlayedJob, PlayedSlurm
 from tests.fakes.node import cpu, node, reading, sample
 from tests.fakes.pod_cgroups import Driver, PlayedPod, Version, uid_of
-from tests.fakes.pod_node import PodNode, ToldNames
+from tests.fakes.pod_node import PodNode, ToldNames, no_inotify
 
 _WATTS = 160.0
 _CPUS = 8
@@ -28,11 +27,6 @@ _TICKS = 240
 _MOST_RUNNING = 5
 # Of so many pods somebody tells the name.
 _KNOWN = 0.8
-
-
-def _no_inotify() -> Inotify:
-    """Let all be found by looking once a tick: ticks are quicker than threads."""
-    raise OSError(24, "too many")
 
 
 @dataclass
@@ -125,7 +119,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Node]:
         witnesses=(told,),
         # Who has a played file open does not see that it is gone.
         budget=FileBudget(0),
-        open_inotify=_no_inotify,
+        open_inotify=no_inotify,
     )
     kubernetes.pods.start_kubelet()
     slurm = PlayedSlurm(tmp_path, version, kubernetes.clock)
@@ -137,7 +131,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Node]:
         kubernetes.inventory,
         monotonic=kubernetes.clock,
         budget=FileBudget(0),
-        open_inotify=_no_inotify,
+        open_inotify=no_inotify,
     )
     try:
         yield _Node(kubernetes, slurm, jobs, told)

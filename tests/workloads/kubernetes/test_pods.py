@@ -14,13 +14,13 @@ from exporter.core.errors import (
 )
 from exporter.core.model import WorkloadId
 from exporter.workloads.cgroups import FileBudget
-from exporter.workloads.inotify import Inotify
 from tests.fakes.pod_cgroups import Driver, Version, uid_of
 from tests.fakes.pod_node import (
     LONGEST_S,
     NoThread,
     PodNode,
     ToldNames,
+    no_inotify,
     numbers,
     pod_node,
     usage_of,
@@ -297,13 +297,9 @@ def test_a_pod_that_is_made_anew_later_is_reported_again(tmp_path: Path) -> None
         assert usage_of(reading, 1).cpu_s == pytest.approx(31.0)
 
 
-def _no_inotify() -> Inotify:
-    raise OSError(24, "too many")
-
-
 def test_a_pod_is_found_to_be_gone_by_whoever_counts_it(tmp_path: Path) -> None:
     """Before anybody has looked again."""
-    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=_no_inotify) as node:
+    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=no_inotify) as node:
         pod = node.pods.start_pod(1)
         node.look()
         node.tick(0.1)
@@ -314,7 +310,7 @@ def test_a_pod_is_found_to_be_gone_by_whoever_counts_it(tmp_path: Path) -> None:
 
 def test_a_cgroup_that_is_made_anew_between_two_ticks_goes_on(tmp_path: Path) -> None:
     """Its path is there all the time, as far as anybody looks."""
-    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=_no_inotify) as node:
+    with pod_node(tmp_path, budget=FileBudget(0), open_inotify=no_inotify) as node:
         pod = node.pods.start_pod(1)
         node.look()
         node.pods.restart_pod(pod)
@@ -328,7 +324,7 @@ def test_a_cgroup_that_is_made_anew_between_two_ticks_goes_on(tmp_path: Path) ->
 
 def test_without_inotify_pods_are_found_by_looking(tmp_path: Path) -> None:
     """Once a second, instead of at once."""
-    with pod_node(tmp_path, open_inotify=_no_inotify) as node:
+    with pod_node(tmp_path, open_inotify=no_inotify) as node:
         node.source.read()
         node.pods.start_pod(1)
 
