@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from bench.jobs import PlayedJobs
-from exporter.bootstrap import build_live, build_sampler, build_sources
+from exporter.bootstrap import build_sampler, build_sources
+from exporter.bootstrap_live import build_live
 from exporter.config import add_flags, load
 from exporter.core.errors import SourceAbsentError
 from exporter.core.ports import Source

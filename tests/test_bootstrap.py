@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.bootstrap import build_live, build_pue, build_sources, daemon_plan
+from exporter.bootstrap import build_sources, daemon_plan
+from exporter.bootstrap_live import build_live, build_pue
 from exporter.config import (
     Carbon,
     Config,

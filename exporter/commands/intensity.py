@@ -108,7 +108,7 @@ def _window_s(text: str) -> Seconds:
 def _look(config: Config, *, offline: bool) -> "tuple[Grid, str]":
     """Return what the grid is like, and why it is not known better; "" if it is."""
     # They bring along what asks, which --help has no use for.
-    from exporter.bootstrap import build_intensity  # noqa: PLC0415 - see above
+    from exporter.bootstrap_live import build_intensity  # noqa: PLC0415 - see above
     from exporter.commands.intensity_forms import Grid  # noqa: PLC0415 - see above
 
     carbon, problem = _who_is_asked(config.carbon, offline=offline)

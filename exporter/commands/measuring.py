@@ -9,12 +9,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from exporter.bootstrap import (
-    build_live,
-    build_pue,
-    build_sources,
-    release_file,
-)
+from exporter.bootstrap import build_sources, release_file
+from exporter.bootstrap_live import build_live, build_pue
 from exporter.config import Config
 from exporter.core.model import DeviceId, Intensity, SourceInfo, SourceStatus
 from exporter.core.snapshot import Snapshot

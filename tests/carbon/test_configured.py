@@ -194,7 +194,8 @@ def test_a_daemon_loads_only_what_its_settings_need(
     """The memory of a node belongs to its jobs."""
     program = (
         "import sys\n"
-        "from exporter.bootstrap import build_live\n"
+        "import exporter.bootstrap\n"
+        "from exporter.bootstrap_live import build_live\n"
         "from exporter.config import Carbon, Config\n"
         f"build_live(Config(carbon=Carbon({flags})))\n"
         "print(*{'httpx', 'exporter.carbon.streams'} & set(sys.modules))\n"

@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from exporter.bootstrap import build_live, build_runner, build_sources
+from exporter.bootstrap import build_runner, build_sources
+from exporter.bootstrap_live import build_live
 from exporter.config import Config, Gpu, Kubernetes, Paths, Power, Slurm, State
 from exporter.core.snapshot import Snapshot
 from exporter.pipeline.runner import Publisher, Runner
