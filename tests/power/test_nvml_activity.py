@@ -4,12 +4,15 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from exporter.core.errors import SourceFaultyError
 from exporter.core.gpu_activity import GpuActivity
 from exporter.power.nvml import NvmlDriver, NvmlGpu, NvmlInventory
+from exporter.power.nvml.library import Handle
+from exporter.power.nvml.process_samples import ProcessSamples
 from tests.fakes import nvml
 from tests.fakes.clock import Clock
 from tests.fakes.nvml import FakeNvml
@@ -50,6 +53,10 @@ def _tick(gpu: NvmlGpu) -> GpuActivity | None:
     """Read the GPU and ask about it, as in each tick."""
     gpu.read()
     return gpu.activity()
+
+
+def _sample(pid: int, time_us: int, percent: int) -> SimpleNamespace:
+    return SimpleNamespace(pid=pid, timeStamp=time_us, smUtil=percent)
 
 
 def _processes(activity: GpuActivity | None) -> Mapping[int, float]:
@@ -220,6 +227,30 @@ def test_nonsense_makes_the_activity_of_all_unknown(
     hardware.sample_at(0, _NOW_S + 1.0)
 
     assert _tick(gpu) is None
+
+
+def test_the_time_of_nonsense_is_not_believed() -> None:
+    """Else nothing would be newer for long, and busy jobs be taken for idle ones."""
+    answers = [
+        [_sample(1, 100, 10)],
+        [_sample(1, 200, 60), _sample(7, 2**63, 4_294_967_295)],
+        [_sample(1, 300, 40)],
+    ]
+    asked: list[int] = []
+
+    def answer(_: Handle, since_us: int) -> list[SimpleNamespace]:
+        asked.append(since_us)
+        return answers[len(asked) - 1]
+
+    driver = ModuleType("driver_of_nonsense")
+    driver.__dict__.update(NVMLError=OSError, nvmlDeviceGetProcessUtilization=answer)
+    samples = ProcessSamples(driver, Handle(0), "GPU-0", set())
+
+    told = [samples.read() for _ in answers]
+
+    assert told[:2] == [None, None]
+    assert _processes(told[2]) == {1: 0.4}
+    assert asked == [0, 100, 200]
 
 
 def test_an_answer_that_fails_is_made_up_for_by_the_next(

@@ -65,7 +65,9 @@ class ProcessSamples:
         samples = self._ask(0 if self._quiet >= _QUIET_READINGS else since_us or 0)
         if samples is None:
             return None
-        newest_us = max((sample.timeStamp for sample in samples), default=since_us)
+        # The time of garbage may be of years to come: nothing would be newer.
+        times_us = (s.timeStamp for s in samples if s.smUtil <= _FULL_PERCENT)
+        newest_us = max(times_us, default=since_us)
         self._newest_us = newest_us or 0
         if since_us is None:
             return None
