@@ -394,6 +394,31 @@ def test_budgets_are_shown_with_what_they_are_worth(
         assert visit.faults() == []
 
 
+def test_of_many_budgets_those_in_trouble_come_first(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """A site may have a thousand; a page of a thousand bars helps nobody."""
+    world = busy_world(tmp_path)
+    fine, bad = world.standing.statuses[0], world.standing.statuses[1]
+    many = [
+        replace(one, budget=replace(one.budget, name=f"{name}-{number}"))
+        for name, one, count in (("fine", fine, 30), ("bad", bad, 10))
+        for number in range(count)
+    ]
+    world.standing = Standing(tuple(many))
+    with visiting(browser, world) as visit:
+        page = visit.page
+        expect(page.locator("#budgets li")).to_have_count(12)
+        expect(page.locator("#budgets li").nth(9)).to_contain_text("bad-9")
+        expect(page.locator("#budgets li").nth(10)).to_contain_text("fine-0")
+        expect(page.locator("#budgets-more")).to_contain_text("and 28 more")
+        expect(page.locator("#budgets-title")).to_contain_text("10 of 40 in trouble")
+        items = page.get_by_role("list", name="What needs somebody").locator("a")
+        expect(items).to_have_count(9)
+        expect(items.last).to_have_text("and 6 more")
+        assert visit.faults() == []
+
+
 def test_a_hub_that_is_gone_is_told_from_one_that_is_well(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import { UNKNOWN, date, duration, energy, grams, hours, percent, plain, whole } 
 
 // Of more zones than that the first ones are shown, those of nodes before others.
 const MOST_ZONES = 4;
+// Of more budgets those in trouble come first, and the rest is counted.
+const MOST_BUDGETS = 12;
 
 // --- zones ---------------------------------------------------------------------
 
@@ -123,12 +125,16 @@ function budgetItem(budget, nowUnixS) {
 /** Show the budgets; return what needs somebody. */
 export function drawBudgets(answer) {
   const { budgets } = answer;
-  fillBars($("budgets"), budgets.map((budget) => budgetItem(budget, answer.unix_s)));
+  const isOver = (budget) => standing(budget)[1] === "fault";
+  const over = budgets.filter(isOver);
+  const many = budgets.length > MOST_BUDGETS;
+  const shown = many ? [...over, ...budgets.filter((budget) => !isOver(budget))].slice(0, MOST_BUDGETS) : budgets;
+  fillBars($("budgets"), shown.map((budget) => budgetItem(budget, answer.unix_s)));
+  setText($("budgets-more"), many ? `and ${whole.format(budgets.length - shown.length)} more at api/v1/budgets` : "");
   const note = answer.error ? `Prometheus cannot be read: ${answer.error}. The budgets stay as they were.`
     : answer.catching_up ? "The past of some budgets is still being read." : "";
   showNotice("budgets-note", note);
   $("budgets-note").classList.toggle("trouble", Boolean(answer.error));
-  const over = budgets.filter((budget) => standing(budget)[1] === "fault");
   setAside($("budgets-title"), over.length ? `${over.length} of ${budgets.length} in trouble` : "");
   showNotice("budgets-empty", budgets.length ? ""
     : "There are none. Add budgets to the hub's file to see what teams have left, and to be warned in time.");

@@ -11,6 +11,7 @@ import { drawJobs, drawTenants } from "./hub-work.js";
 const EVERY_MS = 5000;
 // Asked each 30 s; after so long without a word something is wrong.
 const OLD_S = 120;
+const MOST_ITEMS = 8;
 
 let last = null;
 
@@ -44,7 +45,10 @@ function ageOf({ unix_s: now, observed_unix_s: seen, prometheus, complete }) {
 /** Say at the top what needs somebody, each a way to where it is explained. */
 function drawAttention(items) {
   const list = $("attention");
-  keyed(list, items, ({ text }) => text, () => add(document.createElement("li"), "a").parentElement, (node, { text, to }) => {
+  const shown = items.slice(0, MOST_ITEMS);
+  const rest = items.length - shown.length;
+  if (rest > 0) shown.push({ text: `and ${rest} more`, to: items.at(-1).to });
+  keyed(list, shown, ({ text }) => text, () => add(document.createElement("li"), "a").parentElement, (node, { text, to }) => {
     node.firstChild.href = `#${to}`;
     setText(node.firstChild, text);
   });

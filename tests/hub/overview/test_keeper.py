@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from exporter.carbon.poller import Time
 from exporter.hub.overview.keeper import LOOKED_FOR_S, Keeper
 from exporter.hub.overview.service import Overviews
 from exporter.hub.prometheus.client import Prometheus, open_prometheus
+from exporter.hub.prometheus.series import History, Values
 from exporter.hub.prometheus.settings import PrometheusSettings
 from tests.fakes.cluster_sums import NOW, ClusterSums, recorded
 from tests.fakes.fake_time import FakeTime
@@ -147,6 +149,42 @@ def test_nobody_is_asked_while_nobody_looks(world: World) -> None:
     assert _counted(keeper) == 4
 
 
+def test_a_fault_of_ours_is_counted_and_ends_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hub has nodes to serve, whatever its page is up to."""
+
+    class Broken:
+        def values(self, _query: str, _unix_s: float) -> Values:
+            raise ZeroDivisionError
+
+        def course(self, *_: object) -> History:
+            raise ZeroDivisionError
+
+    wait_s = world.keeper.refresh(Broken())
+
+    standing = world.keeper.standing
+    assert wait_s == 30.0
+    assert (standing.outcome, standing.refreshes["failed"]) == ("failed", 1)
+    assert standing.error == "ZeroDivisionError, see the log"
+    assert "a refresh of the overview failed" in caplog.text
+
+
+def test_authorities_that_cannot_be_read_are_told_and_tried_again(
+    tmp_path: Path,
+) -> None:
+    """They may be there the next time."""
+    overviews = Overviews(Time())
+    try:
+        settings = PrometheusSettings("https://127.0.0.1:9", ca_file=tmp_path / "none")
+        overviews.follow(settings)
+        wait_until(lambda: _error(overviews) != "", "it has failed", _LONG_S)
+
+        assert "certificates" in _error(overviews)
+    finally:
+        overviews.end()
+
+
 def test_another_prometheus_begins_anew_and_counts_go_on() -> None:
     """What the one before told may be of another cluster."""
     before = threading.active_count()
@@ -174,6 +212,10 @@ def test_another_prometheus_begins_anew_and_counts_go_on() -> None:
 
 def _counted(keeper: Keeper) -> int:
     return sum(keeper.standing.refreshes.values())
+
+
+def _error(overviews: Overviews) -> str:
+    return "" if overviews.standing is None else overviews.standing.error
 
 
 def _refreshes(overviews: Overviews) -> int:
