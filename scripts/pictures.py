@@ -16,6 +16,8 @@ from tests.fakes.browser import ARGUMENTS, CHROMIUM
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 _WIDTH, _HEIGHT, _MARGIN = 1280, 900, 12
+# A picture of more weighs more than 200 kB.
+_TALLEST = 1000
 # Pages ask for their figures every few seconds.
 _SETTLES_MS = 12_000
 
@@ -44,7 +46,7 @@ def _take(page: Page, url: str, file: Path) -> None:
     # What is below the jobs would make it longer than anybody scrolls for.
     last = page.locator("section:has(#jobs)").bounding_box()
     height = _HEIGHT if last is None else last["y"] + last["height"] + _MARGIN
-    clip = FloatRect(x=0, y=0, width=_WIDTH, height=height)
+    clip = FloatRect(x=0, y=0, width=_WIDTH, height=min(height, _TALLEST))
     page.screenshot(path=file, full_page=True, clip=clip)
 
 

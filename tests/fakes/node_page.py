@@ -29,13 +29,26 @@ class Shown:
 
 @contextmanager
 def visiting(
-    browser: Browser, snapshot: Snapshot | None = None, look: Look = LAPTOP
+    browser: Browser,
+    snapshot: Snapshot | None = None,
+    look: Look = LAPTOP,
+    *,
+    bypass_csp: bool = False,
 ) -> Iterator[Shown]:
-    """Open the page of a node, by default a busy one, and wait until it is there."""
+    """Open the page of a node, by default a busy one, and wait until it is there.
+
+    Args:
+        browser: of ``system_chromium()``.
+        snapshot: what there is to show.
+        look: on what it is looked at.
+        bypass_csp: let scripts in that are not the page's, such as axe-core.
+    """
     shown = rich_snapshot() if snapshot is None else snapshot
     reader = FakeReader(shown, ten_minutes(shown) if shown.components else ())
     with (
         serving(create_app(reader, version="1.2.3", node="node17")) as port,
-        visiting_page(browser, f"http://127.0.0.1:{port}/", look) as visit,
+        visiting_page(
+            browser, f"http://127.0.0.1:{port}/", look, bypass_csp=bypass_csp
+        ) as visit,
     ):
         yield Shown(visit, reader)
