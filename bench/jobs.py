@@ -6,16 +6,16 @@ source costs beside, such as reading the cgroup of each job, is not in here.
 
 import time
 
-from exporter.core.model import (
+from exporter.core.model import SourceInfo
+from exporter.core.units import Bytes, Seconds
+from exporter.core.workload import (
     GpuHold,
-    SourceInfo,
     WorkloadGroup,
     WorkloadId,
     WorkloadLabels,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.units import Bytes, Seconds
 
 _SCHEDULER = "slurm"
 _FIRST_JOB = 4_200_000

@@ -17,8 +17,9 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from exporter.core.model import Sample, WorkloadsReading
+from exporter.core.model import Sample
 from exporter.core.units import Seconds
+from exporter.core.workload import WorkloadsReading
 from exporter.exposition.scrape import Scrapes
 from exporter.pipeline.checkpoint import Checkpoint
 from exporter.pipeline.engine import Engine

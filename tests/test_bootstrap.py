@@ -18,8 +18,8 @@ from exporter.config import (
     State,
 )
 from exporter.core.errors import ConfigError
-from exporter.core.model import GpuHold, WorkloadsReading
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuHold, WorkloadsReading
 from tests.fakes import nvml
 from tests.fakes.cgroups import PlayedSlurm, drop, environ
 from tests.fakes.clock import Clock

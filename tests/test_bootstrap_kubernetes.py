@@ -17,8 +17,8 @@ from exporter.bootstrap_kubernetes import (
 from exporter.config import Config, Gpu, Kubernetes, Paths, Power, State
 from exporter.config.kubernetes import NamesPolicy
 from exporter.core.errors import ConfigError, SourceAbsentError
-from exporter.core.model import WorkloadLabels
 from exporter.core.ports import WorkloadSource
+from exporter.core.workload import WorkloadLabels
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.kubernetes.api_names import ApiNames
 from exporter.workloads.kubernetes.cluster import ServerAddress

@@ -7,8 +7,9 @@ totals count from the moment the job was first seen on this node.
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from exporter.core.model import Component, GpuUse, WorkloadId, WorkloadLabels
+from exporter.core.model import Component
 from exporter.core.units import Grams, Joules, Ratio, Seconds, Watts
+from exporter.core.workload import GpuUse, WorkloadId, WorkloadLabels
 
 JobState = Literal["running", "ended", "lost"]
 JobOrder = Literal["newest", "end", "energy", "emissions"]

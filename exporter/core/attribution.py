@@ -13,9 +13,10 @@ from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
-from exporter.core.model import IdlePolicy, PlatformPolicy, Reason, WorkloadId
+from exporter.core.model import IdlePolicy, PlatformPolicy, Reason
 from exporter.core.units import Joules
 from exporter.core.windows import HoldWindow, UsageWindow
+from exporter.core.workload import WorkloadId
 
 Shares = Mapping[WorkloadId, float]
 _NOBODY: Shares = MappingProxyType({})

@@ -22,13 +22,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from exporter.core.model import (
+from exporter.core.units import Seconds
+from exporter.core.workload import (
     WorkloadGroup,
     WorkloadId,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.units import Seconds
 
 # By so much counters of one reading may disagree, s. A late workload is found half a
 # minute late, and has used more by then.

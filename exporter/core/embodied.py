@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import fsum
 
-from exporter.core.model import NodeUsage, WorkloadId, WorkloadUsage
 from exporter.core.units import Grams, Seconds
+from exporter.core.workload import NodeUsage, WorkloadId, WorkloadUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,17 @@ from dataclasses import dataclass, field, replace
 
 from exporter.core.cpu_time import SchedulerMemory, cpu_time, fill_counts
 from exporter.core.metering import STALE_AFTER_INTERVALS
-from exporter.core.model import (
-    NodeUsage,
-    Sample,
-    WorkloadId,
-    WorkloadsReading,
-    WorkloadUsage,
-)
+from exporter.core.model import Sample
 from exporter.core.presence import Presence, spans_of
 from exporter.core.units import Seconds
 from exporter.core.usage_step import UsageStep
 from exporter.core.windows import NodeWindow
+from exporter.core.workload import (
+    NodeUsage,
+    WorkloadId,
+    WorkloadsReading,
+    WorkloadUsage,
+)
 
 _HELD_TRUE_S = 60.0
 # A scheduler that is silent, though no source fails, has left the machine: it is

@@ -15,17 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from exporter.core.model import (
-    COMPONENTS,
-    Component,
-    DeviceId,
-    GpuUse,
-    Reason,
-    WorkloadId,
-    WorkloadLabels,
-    WorkloadUsage,
-)
+from exporter.core.model import COMPONENTS, Component, DeviceId, Reason
 from exporter.core.units import Grams, Joules, Ratio, Seconds
+from exporter.core.workload import GpuUse, WorkloadId, WorkloadLabels, WorkloadUsage
 
 LABELS_WAIT_S = 5.0
 TENANT_IDLE_S = 24 * 3600.0

@@ -10,16 +10,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from exporter.core.forecast import Forecast, PuePlan
 from exporter.core.gpu_activity import GpuActivity
-from exporter.core.model import (
-    GpuInfo,
-    GpuInstance,
-    Intensity,
-    NodeUsage,
-    Reading,
-    SourceInfo,
-    WorkloadsReading,
-)
+from exporter.core.model import GpuInfo, GpuInstance, Intensity, Reading, SourceInfo
 from exporter.core.units import Seconds
+from exporter.core.workload import NodeUsage, WorkloadsReading
 
 ReadT_co = TypeVar("ReadT_co", covariant=True)
 

@@ -9,8 +9,8 @@ took note of it is unknown what it held and for how long.
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from exporter.core.model import NO_ACTIVITY, WorkloadId, WorkloadUsage
 from exporter.core.windows import FORGOTTEN, Hold, HoldWindow
+from exporter.core.workload import NO_ACTIVITY, WorkloadId, WorkloadUsage
 
 Span = tuple[float, float]
 

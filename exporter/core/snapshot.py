@@ -15,17 +15,14 @@ from exporter.core.model import (
     Component,
     DeviceId,
     FetchCount,
-    GpuHold,
     GpuStatus,
-    GpuUse,
     IdleMethod,
     Intensity,
     Reason,
     SourceStatus,
-    WorkloadId,
-    WorkloadLabels,
 )
 from exporter.core.units import Bytes, Grams, GramsPerKwh, Joules, Ratio, Seconds, Watts
+from exporter.core.workload import GpuHold, GpuUse, WorkloadId, WorkloadLabels
 
 
 class ComponentTotals(NamedTuple):

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from exporter.core.model import WorkloadId, WorkloadUsage
 from exporter.core.presence import Presence, spans_of
 from exporter.core.units import Seconds
 from exporter.core.windows import (
@@ -13,6 +12,7 @@ from exporter.core.windows import (
     Usage,
     UsageWindow,
 )
+from exporter.core.workload import WorkloadId, WorkloadUsage
 
 
 class UsageStep(NamedTuple):

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from exporter.core.gpu_activity import Division
-from exporter.core.model import WorkloadId
 from exporter.core.units import Ratio
+from exporter.core.workload import WorkloadId
 
 _SHARED = 2
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from exporter.core.archive import JobRecord, JobState, RecordKey
-from exporter.core.model import COMPONENTS, GpuUse, WorkloadId, WorkloadLabels
+from exporter.core.model import COMPONENTS
 from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.core.workload import GpuUse, WorkloadId, WorkloadLabels
 
 APPLICATION_ID = 0x6A6F756C
 FORMAT = 1

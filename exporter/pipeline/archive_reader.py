@@ -16,8 +16,8 @@ from pathlib import Path
 
 from exporter.core.archive import JobOrder, JobPage, JobQuery, JobSums
 from exporter.core.errors import ArchiveError
-from exporter.core.model import GpuUse
 from exporter.core.units import Grams, Joules, Seconds
+from exporter.core.workload import GpuUse
 from exporter.pipeline.archive_db import (
     COLUMNS,
     UnusableArchiveError,

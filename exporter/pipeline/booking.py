@@ -17,17 +17,11 @@ from exporter.core.emissions import (
 from exporter.core.idle import Idle, IdleLearner, idle_power
 from exporter.core.ledger import COMPONENT_INDEX
 from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
-from exporter.core.model import (
-    COMPONENTS,
-    Component,
-    Device,
-    DeviceId,
-    Sample,
-    WorkloadId,
-)
+from exporter.core.model import COMPONENTS, Component, Device, DeviceId, Sample
 from exporter.core.units import Joules, Ratio, Seconds, Watts
 from exporter.core.usage_step import UsageStep
 from exporter.core.windows import FORGOTTEN, HoldWindow, UsageWindow
+from exporter.core.workload import WorkloadId
 from exporter.pipeline.state import EngineSettings, EngineState
 
 

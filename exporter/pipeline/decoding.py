@@ -16,9 +16,9 @@ from exporter.core.ledger import (
     TenantAccount,
 )
 from exporter.core.metering import Meter
-from exporter.core.model import (
-    COMPONENTS,
-    Component,
+from exporter.core.model import COMPONENTS, Component
+from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
+from exporter.core.workload import (
     GpuHold,
     GpuUse,
     NodeUsage,
@@ -26,7 +26,6 @@ from exporter.core.model import (
     WorkloadLabels,
     WorkloadUsage,
 )
-from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
 from exporter.pipeline.rows import (
     Row,
     device_id,

@@ -11,8 +11,8 @@ from typing import Any
 from exporter.core.cpu_time import SchedulerMemory
 from exporter.core.ledger import JobAccount, Ledger
 from exporter.core.metering import Meter
-from exporter.core.model import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage
 from exporter.core.windows import Hold, Usage
+from exporter.core.workload import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage
 from exporter.pipeline.rows import Row
 from exporter.pipeline.state import EngineState
 

@@ -10,11 +10,12 @@ snapshots. One thread calls it.
 import logging
 
 from exporter.core.metering import Meter, Metered
-from exporter.core.model import Component, DeviceId, Reading, Sample, WorkloadId
+from exporter.core.model import Component, DeviceId, Reading, Sample
 from exporter.core.projection import Projector
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio
 from exporter.core.usage_step import UsageStep
+from exporter.core.workload import WorkloadId
 from exporter.pipeline.booking import Booking, Settled
 from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.pipeline.view import build_snapshot

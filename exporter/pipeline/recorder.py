@@ -12,8 +12,9 @@ from typing import Protocol
 
 from exporter.core.archive import JobRecord, RecordKey
 from exporter.core.ledger import JobAccount, Ledger
-from exporter.core.model import COMPONENTS, Component, SourceStatus, WorkloadId
+from exporter.core.model import COMPONENTS, Component, SourceStatus
 from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.core.workload import WorkloadId
 
 _LOOK_EVERY_S = 60.0
 

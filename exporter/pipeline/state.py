@@ -15,10 +15,10 @@ from exporter.core.model import (
     GpuStatus,
     IdlePolicy,
     PlatformPolicy,
-    WorkloadId,
 )
 from exporter.core.units import GramsPerKwh, Watts
 from exporter.core.windows import HoldWindow, UsageWindow
+from exporter.core.workload import WorkloadId
 
 if TYPE_CHECKING:
     # Who configures it brings it along.

@@ -20,7 +20,6 @@ from exporter.core.model import (
     IdleMethod,
     Sample,
     SourceStatus,
-    WorkloadLabels,
 )
 from exporter.core.snapshot import (
     ComponentTotals,
@@ -32,6 +31,7 @@ from exporter.core.snapshot import (
     UnattributedTotals,
 )
 from exporter.core.units import Grams, Joules, Ratio, Seconds, Watts
+from exporter.core.workload import WorkloadLabels
 from exporter.pipeline.state import EngineSettings, EngineState
 
 

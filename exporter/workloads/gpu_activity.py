@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from exporter.core.gpu_activity import GpuActivity
-from exporter.core.model import NO_ACTIVITY, GpuHold
 from exporter.core.ports import GpuInventory
 from exporter.core.units import Ratio
+from exporter.core.workload import NO_ACTIVITY, GpuHold
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
 

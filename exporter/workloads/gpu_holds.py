@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
-from exporter.core.model import GpuHold
+from exporter.core.workload import GpuHold
 
 
 class HasHolds(Protocol):

@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 
 from exporter.core.errors import SourceFaultyError
-from exporter.core.model import NodeUsage, SourceInfo
+from exporter.core.model import SourceInfo
 from exporter.core.units import Bytes, Seconds
+from exporter.core.workload import NodeUsage
 
 _INFO = SourceInfo(
     name="node", component="node", method="none", quality="none", scope="node"

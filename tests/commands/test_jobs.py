@@ -15,7 +15,7 @@ import pytest
 from exporter.commands.jobs_table import sums_line, table
 from exporter.commands.text import harmless, width
 from exporter.core.archive import JobQuery, JobRecord
-from exporter.core.model import GpuUse, WorkloadLabels
+from exporter.core.workload import GpuUse, WorkloadLabels
 from exporter.pipeline.archive_db import ArchiveDb, kept_text
 from exporter.pipeline.archive_reader import ArchiveReader
 from tests.fakes.command_line import LONGEST_S, REPOSITORY, environment, jouled

@@ -12,9 +12,10 @@ from exporter.core.attribution import (
     attribute_gpu,
     attribute_platform,
 )
-from exporter.core.model import IdlePolicy, WorkloadId
+from exporter.core.model import IdlePolicy
 from exporter.core.units import Joules
 from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
+from exporter.core.workload import WorkloadId
 from tests.fakes.node import job_id
 
 A, B = job_id("a"), job_id("b")

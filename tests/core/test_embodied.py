@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.embodied import EmbodiedCarbon
-from exporter.core.model import NodeUsage, WorkloadId, WorkloadUsage
 from exporter.core.units import Grams, Seconds
+from exporter.core.workload import NodeUsage, WorkloadId, WorkloadUsage
 from tests.fakes.node import CPUS, MEMORY_BYTES, hold, job_id, node, usage
 
 YEAR_S = 365 * 86400.0

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from exporter.core.ledger import JobAccount, Ledger
-from exporter.core.model import DeviceId, WorkloadLabels, WorkloadUsage
+from exporter.core.model import DeviceId
 from exporter.core.units import Seconds
+from exporter.core.workload import WorkloadLabels, WorkloadUsage
 from tests.fakes.node import UNIX_S, job_id, labels, usage
 
 A, B = job_id("a"), job_id("b")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.interval import UsageTracker
-from exporter.core.model import MissedReading
+from exporter.core.workload import MissedReading
 from tests.fakes.node import job_id, jobs, missed, usage
 from tests.fakes.tracking import tick
 

@@ -7,8 +7,8 @@ from exporter.core.errors import (
     SourceFaultyError,
     SourceTimeoutError,
 )
-from exporter.core.model import GpuUse, WorkloadLabels
 from exporter.core.units import Ratio
+from exporter.core.workload import GpuUse, WorkloadLabels
 
 
 def test_the_tenant_of_a_slurm_job_is_its_account() -> None:

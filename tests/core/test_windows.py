@@ -1,6 +1,5 @@
 import pytest
 
-from exporter.core.model import WorkloadId
 from exporter.core.windows import (
     FORGOTTEN,
     Hold,
@@ -9,6 +8,7 @@ from exporter.core.windows import (
     Usage,
     UsageWindow,
 )
+from exporter.core.workload import WorkloadId
 from tests.fakes.node import job_id
 
 A, B, C = job_id("a"), job_id("b"), job_id("c")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import GpuUse
 from exporter.core.snapshot import JobTotals
 from exporter.core.units import Grams, Joules, Seconds
+from exporter.core.workload import GpuUse
 from exporter.exposition.http import create_app
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.local_serving import local_serving

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from exporter.core.errors import SourceFaultyError
-from exporter.core.model import (
+from exporter.core.model import SourceInfo
+from exporter.core.units import Bytes, Seconds
+from exporter.core.workload import (
     GpuHold,
-    SourceInfo,
     WorkloadGroup,
     WorkloadId,
     WorkloadLabels,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.units import Bytes, Seconds
 
 SCHEDULER = "slurm"
 _INFO = SourceInfo("script", "workloads", "none", "none", "node")

@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from exporter.core.model import SourceInfo, SourceStatus, WorkloadId
+from exporter.core.model import SourceInfo, SourceStatus
 from exporter.core.snapshot import HistoryPoint, Snapshot
 from exporter.core.units import GramsPerKwh, Seconds, Watts
+from exporter.core.workload import WorkloadId
 from exporter.exposition.answers import component_quality
 from exporter.exposition.http import create_app
 from tests.fakes.asgi import Asker

@@ -1,8 +1,9 @@
 import pytest
 
-from exporter.core.model import GpuInfo, GpuStatus, WorkloadId, WorkloadLabels
+from exporter.core.model import GpuInfo, GpuStatus
 from exporter.core.snapshot import ComponentTotals, JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.core.workload import WorkloadId, WorkloadLabels
 from exporter.exposition import (
     carbon_metrics,
     daemon_metrics,

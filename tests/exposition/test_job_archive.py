@@ -8,7 +8,7 @@ import pytest
 
 from exporter.core.archive import JobArchive, JobPage, JobQuery
 from exporter.core.errors import ArchiveError
-from exporter.core.model import GpuUse
+from exporter.core.workload import GpuUse
 from exporter.exposition.archive_desk import ArchiveDesk
 from exporter.exposition.http import create_app
 from exporter.pipeline.archive_db import kept_text

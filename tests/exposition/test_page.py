@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from exporter.core.model import Intensity, WorkloadLabels
+from exporter.core.model import Intensity
 from exporter.core.units import GramsPerKwh, Seconds
+from exporter.core.workload import WorkloadLabels
 from tests.fakes.browser import system_chromium
 from tests.fakes.node_page import visiting
 from tests.fakes.page_checks import LONG_MS, LOOKS, Look

@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
-from exporter.core.model import WorkloadId, WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.core.workload import WorkloadId, WorkloadLabels
 from exporter.exposition.families import Build, families
 from exporter.exposition.family import Family, single
 from exporter.exposition.job_metrics import JOB_LABELS, job_info_with

@@ -1,9 +1,10 @@
 """What the core charges jobs for, from what a played Slurm node's source reads."""
 
 from exporter.core.interval import UsageTracker
-from exporter.core.model import Intensity, Sample, WorkloadsReading
+from exporter.core.model import Intensity, Sample
 from exporter.core.units import GramsPerKwh, Seconds
 from exporter.core.usage_step import UsageStep
+from exporter.core.workload import WorkloadsReading
 from tests.fakes.slurm_node import SlurmNode
 
 _INTENSITY = Intensity("WORLD", "test", GramsPerKwh(480.0))

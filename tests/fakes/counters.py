@@ -1,7 +1,7 @@
 """What a snapshot says, in a form that tests can compare."""
 
-from exporter.core.model import WorkloadId
 from exporter.core.snapshot import JobTotals, Snapshot, TenantTotals
+from exporter.core.workload import WorkloadId
 from tests.fakes.node import SLURM
 
 Series = tuple[object, ...]

@@ -8,17 +8,10 @@ ways that real ones are: not read at all, stuck, or restarted from 0.
 import json
 from dataclasses import dataclass, field, replace
 
-from exporter.core.model import (
-    Device,
-    GpuHold,
-    Intensity,
-    Reading,
-    Sample,
-    WorkloadLabels,
-    WorkloadUsage,
-)
+from exporter.core.model import Device, Intensity, Reading, Sample
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuHold, WorkloadLabels, WorkloadUsage
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
 from exporter.pipeline.engine import Engine

@@ -6,25 +6,27 @@ from exporter.core.model import (
     Component,
     Device,
     DeviceId,
-    GpuHold,
     GpuInfo,
     GpuStatus,
     Intensity,
-    MissedReading,
-    NodeUsage,
     Reading,
     Sample,
     Scope,
     SourceInfo,
     SourceStatus,
+)
+from exporter.core.snapshot import Snapshot
+from exporter.core.units import Bytes, GramsPerKwh, Ratio, Seconds, Watts
+from exporter.core.workload import (
+    GpuHold,
+    MissedReading,
+    NodeUsage,
     WorkloadGroup,
     WorkloadId,
     WorkloadLabels,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.snapshot import Snapshot
-from exporter.core.units import Bytes, GramsPerKwh, Ratio, Seconds, Watts
 from exporter.pipeline.engine import Engine
 
 SLURM = "slurm"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporter.core.model import WorkloadsReading, WorkloadUsage
 from exporter.core.units import Seconds
+from exporter.core.workload import WorkloadsReading, WorkloadUsage
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify

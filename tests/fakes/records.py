@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from exporter.core.archive import JobRecord
-from exporter.core.model import GpuUse, WorkloadId, WorkloadLabels
 from exporter.core.units import Grams, Joules, Seconds, Watts
+from exporter.core.workload import GpuUse, WorkloadId, WorkloadLabels
 from exporter.pipeline.archive_db import ArchiveDb
 from tests.fakes.node import SLURM, UNIX_S, labels
 from tests.fakes.snapshots import changed

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from exporter.core.model import WorkloadsReading, WorkloadUsage
+from exporter.core.workload import WorkloadsReading, WorkloadUsage
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Inotify
 from exporter.workloads.labels import UserNaming

@@ -11,15 +11,12 @@ from exporter.core.model import (
     Component,
     DeviceId,
     FetchCount,
-    GpuHold,
     GpuInfo,
     GpuStatus,
     Intensity,
     Quality,
     SourceInfo,
     SourceStatus,
-    WorkloadId,
-    WorkloadLabels,
 )
 from exporter.core.snapshot import (
     ComponentTotals,
@@ -40,6 +37,7 @@ from exporter.core.units import (
     Seconds,
     Watts,
 )
+from exporter.core.workload import GpuHold, WorkloadId, WorkloadLabels
 
 # 2026-03-20 12:00:00 UTC.
 NOON_UNIX_S = Seconds(1_774_008_000.0)

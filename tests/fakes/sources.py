@@ -9,17 +9,9 @@ from dataclasses import dataclass, field
 
 from exporter.core.errors import SourceError
 from exporter.core.forecast import Forecast
-from exporter.core.model import (
-    Device,
-    GpuHold,
-    Intensity,
-    NodeUsage,
-    Reading,
-    SourceInfo,
-    WorkloadsReading,
-    WorkloadUsage,
-)
+from exporter.core.model import Device, Intensity, Reading, SourceInfo
 from exporter.core.units import Bytes, Seconds
+from exporter.core.workload import GpuHold, NodeUsage, WorkloadsReading, WorkloadUsage
 from tests.fakes.node import (
     CPUS,
     GIB,

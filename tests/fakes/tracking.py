@@ -1,8 +1,9 @@
 """A short way to let a usage tracker see a sample."""
 
 from exporter.core.interval import UsageTracker
-from exporter.core.model import NodeUsage, SourceStatus, WorkloadsReading
+from exporter.core.model import SourceStatus
 from exporter.core.usage_step import UsageStep
+from exporter.core.workload import NodeUsage, WorkloadsReading
 from tests.fakes.node import sample
 
 

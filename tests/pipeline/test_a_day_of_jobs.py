@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import COMPONENTS, GpuHold, Sample, WorkloadUsage
+from exporter.core.model import COMPONENTS, Sample
+from exporter.core.workload import GpuHold, WorkloadUsage
 from exporter.pipeline.archive import Archive, Patience
 from exporter.pipeline.checkpoint import Checkpoint
 from exporter.pipeline.engine import Engine

@@ -1,8 +1,8 @@
 import pytest
 
 from exporter.config import Config
-from exporter.core.model import WorkloadsReading
 from exporter.core.snapshot import Snapshot
+from exporter.core.workload import WorkloadsReading
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import job_j

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exporter.core.archive import JobRecord
-from exporter.core.model import GpuUse, WorkloadLabels
+from exporter.core.workload import GpuUse, WorkloadLabels
 from exporter.pipeline.archive import Archive, Patience
 from exporter.pipeline.archive_db import FORGET_AT_ONCE, ArchiveDb, kept_text
 from tests.fakes.command_line import LONGEST_S, REPOSITORY, environment

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.core.archive import JobOrder, JobQuery, JobRecord
 from exporter.core.errors import ArchiveError
-from exporter.core.model import GpuUse, WorkloadId, WorkloadLabels
+from exporter.core.workload import GpuUse, WorkloadId, WorkloadLabels
 from exporter.pipeline.archive_db import ArchiveDb
 from exporter.pipeline.archive_reader import ArchiveReader
 from tests.fakes.node import UNIX_S, labels

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core.model import Component, NodeUsage, Reading, Sample
+from exporter.core.model import Component, Reading, Sample
 from exporter.core.units import GramsPerKwh, Watts
+from exporter.core.workload import NodeUsage
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import component_j, job, job_j, job_w, unattributed_j

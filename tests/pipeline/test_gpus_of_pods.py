@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.gpu_activity import GpuActivity
-from exporter.core.model import GpuInstance, WorkloadsReading
+from exporter.core.model import GpuInstance
 from exporter.core.ports import WorkloadSource
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Ratio, Watts
+from exporter.core.workload import WorkloadsReading
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from exporter.workloads.cgroups import FileBudget

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.core.model import GpuUse, Quality, Reading, SourceInfo, SourceStatus
+from exporter.core.model import Quality, Reading, SourceInfo, SourceStatus
 from exporter.core.snapshot import JobTotals
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuUse
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import job

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core.model import Reading, WorkloadsReading
+from exporter.core.model import Reading
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Watts
+from exporter.core.workload import WorkloadsReading
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import job_j, unattributed_j

@@ -1,7 +1,8 @@
 import pytest
 
-from exporter.core.model import Reading, Sample, WorkloadsReading
+from exporter.core.model import Reading, Sample
 from exporter.core.snapshot import Snapshot
+from exporter.core.workload import WorkloadsReading
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import component_j, job_j, unattributed_j

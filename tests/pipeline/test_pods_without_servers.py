@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from exporter.core.model import WorkloadLabels
 from exporter.core.snapshot import JobTotals, Snapshot
+from exporter.core.workload import WorkloadLabels
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
 from exporter.pipeline.engine import Engine

@@ -6,8 +6,9 @@ import pytest
 
 from exporter.core.archive import JobRecord
 from exporter.core.ledger import Ledger
-from exporter.core.model import GpuUse, SourceInfo, SourceStatus
+from exporter.core.model import SourceInfo, SourceStatus
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuUse
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.recorder import JobRecorder, running_keys
 from exporter.pipeline.runner import Publisher, Runner

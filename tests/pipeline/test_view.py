@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.core.model import DeviceId, WorkloadUsage
+from exporter.core.model import DeviceId
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Seconds, Watts
+from exporter.core.workload import WorkloadUsage
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import component_j, job, job_j, job_w

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.core.gpu_activity import GpuActivity
-from exporter.core.model import GpuHold, GpuInstance
+from exporter.core.model import GpuInstance
 from exporter.core.units import Ratio
+from exporter.core.workload import GpuHold
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.gpu_activity import SharedGpus
 from exporter.workloads.gpu_holds import may_share

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from exporter.core.model import NO_LABELS
+from exporter.core.workload import NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.core.model import NO_ACTIVITY, GpuHold, GpuInfo, GpuInstance
+from exporter.core.model import GpuInfo, GpuInstance
 from exporter.core.ports import GpuInventory
 from exporter.core.units import Ratio
+from exporter.core.workload import NO_ACTIVITY, GpuHold
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.environ import cgroup_of
 from exporter.workloads.gpu_holds import may_share

@@ -6,13 +6,8 @@ others, maybe later and maybe not at all.
 
 from dataclasses import replace
 
-from exporter.core.model import (
-    GpuHold,
-    WorkloadId,
-    WorkloadLabels,
-    WorkloadUsage,
-)
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuHold, WorkloadId, WorkloadLabels, WorkloadUsage
 from exporter.workloads.cgroups import Cgroup
 from exporter.workloads.kubernetes import SCHEDULER
 from exporter.workloads.kubernetes.facts import PodFacts

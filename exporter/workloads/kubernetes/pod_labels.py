@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from exporter.core.model import NO_LABELS, WorkloadLabels
+from exporter.core.workload import NO_LABELS, WorkloadLabels
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.labels import shorten
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from exporter.core.errors import SourceAbsentError
-from exporter.core.model import SourceInfo, WorkloadsReading
+from exporter.core.model import SourceInfo
 from exporter.core.ports import DoubtfulSource, WorkloadSource
+from exporter.core.workload import WorkloadsReading
 from exporter.workloads.cgroups import find_trees
 from exporter.workloads.kubernetes import INFO
 from exporter.workloads.kubernetes.tree import has_pods

@@ -17,15 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.core.errors import SourceAbsentError
-from exporter.core.model import (
+from exporter.core.model import SourceInfo
+from exporter.core.units import Seconds
+from exporter.core.workload import (
     NO_ACTIVITY,
-    SourceInfo,
     WorkloadGroup,
     WorkloadId,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.units import Seconds
 from exporter.workloads.cgroups import Cgroup, CgroupTrees, FileBudget, find_trees
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify

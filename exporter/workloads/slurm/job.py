@@ -8,13 +8,8 @@ stands still; a requeued one goes on under the same id.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.core.model import (
-    GpuHold,
-    WorkloadId,
-    WorkloadLabels,
-    WorkloadUsage,
-)
 from exporter.core.units import Seconds
+from exporter.core.workload import GpuHold, WorkloadId, WorkloadLabels, WorkloadUsage
 from exporter.workloads.labels import UserNaming, shorten
 from exporter.workloads.slurm import facts
 from exporter.workloads.slurm.job_cgroups import JobCgroups

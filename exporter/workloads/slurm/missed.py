@@ -7,13 +7,13 @@ too that began after the daemon had died: its drop file is still there.
 
 from collections.abc import Callable
 
-from exporter.core.model import (
+from exporter.core.units import Seconds
+from exporter.core.workload import (
     MissedReading,
     WorkloadGroup,
     WorkloadId,
     WorkloadUsage,
 )
-from exporter.core.units import Seconds
 from exporter.workloads.slurm.end_records import EndRecord, EndRecords
 from exporter.workloads.slurm.job import GROUP, SCHEDULER
 from exporter.workloads.slurm.registry import JobRegistry

@@ -16,16 +16,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from exporter.core.errors import SourceAbsentError
-from exporter.core.model import (
+from exporter.core.model import SourceInfo
+from exporter.core.ports import GpuInventory
+from exporter.core.units import Seconds
+from exporter.core.workload import (
     MissedReading,
-    SourceInfo,
     WorkloadGroup,
     WorkloadId,
     WorkloadsReading,
     WorkloadUsage,
 )
-from exporter.core.ports import GpuInventory
-from exporter.core.units import Seconds
 from exporter.workloads.cgroups import CgroupTrees, FileBudget, find_trees
 from exporter.workloads.doubts import Doubts
 from exporter.workloads.inotify import Inotify

@@ -8,8 +8,8 @@ process, but can have no process of another user. The hub fills in what is left.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from exporter.core.model import NO_LABELS
 from exporter.core.units import Seconds
+from exporter.core.workload import NO_LABELS
 from exporter.workloads.labels import shorten
 from exporter.workloads.slurm import facts
 from exporter.workloads.slurm.drops import Drop

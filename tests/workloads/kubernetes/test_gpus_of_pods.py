@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import GpuHold, GpuInstance, WorkloadsReading
+from exporter.core.model import GpuInstance
 from exporter.core.units import Ratio
+from exporter.core.workload import GpuHold, WorkloadsReading
 from exporter.workloads.kubernetes.facts import PodFacts
 from tests.fakes.cluster_server import PlayedCluster, played_cluster
 from tests.fakes.inventory import FakeInventory, gpu

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import WorkloadLabels
+from exporter.core.workload import WorkloadLabels
 from exporter.workloads.kubernetes.facts import PodFacts
 from exporter.workloads.kubernetes.log_names import LogNames
 from exporter.workloads.kubernetes.worker import Worker

@@ -12,7 +12,7 @@ from exporter.core.errors import (
     SourceDeniedError,
     SourceFaultyError,
 )
-from exporter.core.model import WorkloadId
+from exporter.core.workload import WorkloadId
 from exporter.workloads.cgroups import FileBudget
 from tests.fakes.pod_cgroups import Driver, Version, uid_of
 from tests.fakes.pod_node import (

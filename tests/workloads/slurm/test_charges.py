@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.core.model import WorkloadId
+from exporter.core.workload import WorkloadId
 from exporter.workloads.inotify import Inotify
 from tests.fakes.cgroups import Layout, drop
 from tests.fakes.charges import Charges

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from exporter.core.gpu_activity import GpuActivity
-from exporter.core.model import GpuHold, GpuInstance, WorkloadsReading
+from exporter.core.model import GpuInstance
 from exporter.core.units import Ratio
+from exporter.core.workload import GpuHold, WorkloadsReading
 from exporter.workloads.gpu_maps import READ_AGAIN_S, JobMap
 from exporter.workloads.slurm import GpuSettings
 from tests.fakes.cgroups import Layout, drop, environ

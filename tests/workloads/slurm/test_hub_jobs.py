@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import WorkloadLabels
 from exporter.core.units import Seconds
+from exporter.core.workload import WorkloadLabels
 from exporter.workloads.slurm.hub_jobs import HubJob, HubJobs
 from exporter.workloads.slurm.job import LABELS_WAIT_S
 from tests.fakes.cgroups import drop, environ

@@ -10,7 +10,7 @@ from exporter.core.errors import (
     SourceDeniedError,
     SourceFaultyError,
 )
-from exporter.core.model import WorkloadId
+from exporter.core.workload import WorkloadId
 from exporter.workloads.cgroups import FileBudget
 from exporter.workloads.inotify import Event, Inotify
 from tests.fakes.cgroups import Layout, drop, environ, sluid_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.core.model import WorkloadLabels
+from exporter.core.workload import WorkloadLabels
 from exporter.workloads.labels import UserNaming
 from exporter.workloads.slurm.job import LABELS_WAIT_S
 from exporter.workloads.users import UserNames
