@@ -18,8 +18,9 @@ and emitted if it takes all of its time.
 from bisect import bisect_right
 from itertools import islice, pairwise
 
+from exporter.core.accounts import JobAccount, Projection
 from exporter.core.forecast import Forecast, ForecastPoint, Outlook, PuePlan
-from exporter.core.ledger import JobAccount, Ledger, Projection
+from exporter.core.ledger import Ledger
 from exporter.core.model import Sample
 from exporter.core.units import JOULES_PER_KWH, Grams, GramsPerKwh, Joules, Seconds
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from exporter.core.accounts import COMPONENT_INDEX
 from exporter.core.attribution import (
     Attribution,
     attribute_cpu,
@@ -15,7 +16,6 @@ from exporter.core.emissions import (
     market_grams_per_joule,
 )
 from exporter.core.idle import Idle, IdleLearner, idle_power
-from exporter.core.ledger import COMPONENT_INDEX
 from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
 from exporter.core.model import COMPONENTS, Component, Device, DeviceId, Sample
 from exporter.core.units import Joules, Ratio, Seconds, Watts

@@ -7,14 +7,10 @@ letters that tell their kinds.
 from collections.abc import Mapping
 from typing import Any
 
+from exporter.core.accounts import DeviceAccount, JobAccount, TenantAccount
 from exporter.core.cpu_time import SchedulerMemory
 from exporter.core.interval import UsageTracker
-from exporter.core.ledger import (
-    DeviceAccount,
-    JobAccount,
-    Ledger,
-    TenantAccount,
-)
+from exporter.core.ledger import Ledger
 from exporter.core.metering import Meter
 from exporter.core.model import COMPONENTS, Component
 from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow

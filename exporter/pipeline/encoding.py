@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
+from exporter.core.accounts import JobAccount
 from exporter.core.cpu_time import SchedulerMemory
-from exporter.core.ledger import JobAccount, Ledger
+from exporter.core.ledger import Ledger
 from exporter.core.metering import Meter
 from exporter.core.windows import Hold, Usage
 from exporter.core.workload import NodeUsage, WorkloadId, WorkloadLabels, WorkloadUsage

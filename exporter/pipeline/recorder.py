@@ -10,8 +10,9 @@ and a last time when the ledger has let it go, and told again if it got more.
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from exporter.core.accounts import JobAccount
 from exporter.core.archive import JobRecord, RecordKey
-from exporter.core.ledger import JobAccount, Ledger
+from exporter.core.ledger import Ledger
 from exporter.core.model import COMPONENTS, Component, SourceStatus
 from exporter.core.units import Grams, Joules, Seconds, Watts
 from exporter.core.workload import WorkloadId

@@ -2,15 +2,10 @@
 
 from dataclasses import replace
 
+from exporter.core.accounts import DeviceAccount, JobAccount, TenantAccount
 from exporter.core.gpu_activity import Division
 from exporter.core.idle import WEAKEST_FIRST
-from exporter.core.ledger import (
-    TENANT_IDLE_S,
-    DeviceAccount,
-    JobAccount,
-    Ledger,
-    TenantAccount,
-)
+from exporter.core.ledger import TENANT_IDLE_S, Ledger
 from exporter.core.metering import STALE_AFTER_INTERVALS
 from exporter.core.model import (
     COMPONENTS,

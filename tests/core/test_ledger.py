@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.core.ledger import JobAccount, Ledger
+from exporter.core.accounts import JobAccount
+from exporter.core.ledger import Ledger
 from exporter.core.model import DeviceId
 from exporter.core.units import Seconds
 from exporter.core.workload import WorkloadLabels, WorkloadUsage

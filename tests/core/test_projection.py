@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.accounts import JobAccount, Projection
 from exporter.core.forecast import Forecast, ForecastPoint, PuePlan, PueStep
-from exporter.core.ledger import JobAccount, Ledger, Projection
+from exporter.core.ledger import Ledger
 from exporter.core.model import Sample
 from exporter.core.projection import PriceAhead, Projector, project
 from exporter.core.units import GramsPerKwh, Seconds
