@@ -31,6 +31,10 @@ every_dashboard = pytest.mark.parametrize("dashboard", ALL, ids=lambda one: one.
 MAY_BE_EMPTY: Mapping[tuple[str, str], tuple[str, str]] = {
     ("budgets", "Budgets of energy"): ("C", "nothing is projected for half an hour"),
     ("budgets", "Budgets of money"): ("C", "nothing is projected for half an hour"),
+    ("carbon", "Calls of the hub to providers, in this time"): (
+        "A",
+        "a provider is asked once in many minutes",
+    ),
     ("cluster", "By tenant"): ("B", "there are fewer tenants than are told apart"),
     ("health", "Nodes whose numbers stand still"): ("A", "all of them go on"),
     ("health", "Down, by kind and reason"): ("A", "a GPU fails now and then"),
