@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 # Node 0 of the mixture has both schedulers.
 _NODES = 4
+_GPUS = 8
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +52,11 @@ def test_nothing_claims_to_be_measured(node: SimulatedProgram) -> None:
     def qualities() -> dict[str, str] | None:
         infos = node.scrape().series("jouled_source_info")
         found = {labels["source"]: labels["quality"] for labels, _ in infos}
-        # GPUs are found by the first tick, and read by the second one.
-        return found if sum(name.startswith("nvml/") for name in found) == 8 else None
+        gpus = sum(name.startswith("nvml/") for name in found)
+        # They are found by the first tick, and one of them may be lost just now.
+        return found if gpus >= _GPUS - 1 else None
 
-    told = until(qualities, "all GPUs")
+    told = until(qualities, "GPUs")
 
     assert "measured" not in told.values()
     assert told["rapl"] == "simulated"

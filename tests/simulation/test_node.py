@@ -26,12 +26,15 @@ _GENEROUS_S = 60.0
 
 
 def _with_both() -> float:
-    """Return a moment of some day at which node 0 has jobs of both schedulers."""
+    """Return a moment at which node 0 has jobs of both schedulers and all its GPUs."""
     script = Script(Cluster(nodes=4), 0)
     return next(
         float(unix_s)
         for unix_s in range(82_500 * ACT_S, 82_501 * ACT_S, 60)
         if len({job.kind.scheduler for job in script.jobs(unix_s)}) > 1
+        and not any(
+            script.lost_gpu(unix_s + second) is not None for second in range(0, 300, 10)
+        )
     )
 
 
