@@ -232,3 +232,20 @@ def test_what_nobody_tells_has_no_column(browser: Browser) -> None:
         expect(table.get_by_role("columnheader")).to_have_count(7)
         expect(table.get_by_role("columnheader", name="Done")).to_have_count(0)
         expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_count(6)
+
+
+def test_the_first_sample_is_told_from_a_machine_without_meters(
+    browser: Browser,
+) -> None:
+    """A first reading has no energy; that is no fault of anything."""
+    bare = bare_snapshot()
+    *others, nvml = bare.sources
+    meter = changed(nvml, up=True, reason="", message="")
+
+    with visiting(browser, changed(bare, sources=(*others, meter))) as shown:
+        page = shown.page
+
+        expect(page.locator("#power-note")).to_have_text(
+            "No power is known yet: it takes two samples."
+        )
+        expect(page.locator("#components-empty")).to_be_hidden()

@@ -26,16 +26,23 @@ function whatIsDoubtful(node) {
 const hourlyGrams = (node, intensity) => (node.power_w === null ? null
   : (node.power_w * 3600 / JOULES_PER_KWH) * intensity.intensity_g_per_kwh * node.pue_ratio);
 
+const isMeter = (source) => PARTS.includes(source.component) || (source.component === "node" && source.method !== "none");
+
+/** Why no power is known. */
+function whyUnknown(node) {
+  const meters = node.sources.filter(isMeter);
+  if (meters.some((source) => source.up)) return "No power is known yet: it takes two samples.";
+  const said = meters.find((source) => source.message);
+  return said ? `No power is known: ${said.message}` : "No power is known.";
+}
+
 export function drawPower(node, intensity) {
   const pair = wattParts(node.power_w);
   setText($("power-value"), pair ? pair[0] : "–");
   setText($("power-unit"), pair ? pair[1] : "");
   const note = $("power-note");
-  const down = node.sources.find((source) => !source.up && source.message);
-  let text = pair ? whatIsDoubtful(node) : "No power is known yet.";
-  if (!pair && down) text = `No power is known: ${down.message}`;
   if (!note.firstChild) add(note, "span");
-  setText(note.firstChild, text);
+  setText(note.firstChild, pair ? whatIsDoubtful(node) : whyUnknown(node));
   setTag(note, pair && node.quality !== "none" ? node.quality : "");
   const rate = hourlyGrams(node, intensity);
   setFacts($("power-facts"), [
@@ -57,7 +64,7 @@ export function drawPower(node, intensity) {
       more: more.join(" · "), tag: notMeasured(part.quality),
     };
   }));
-  showNotice("components-empty", node.components.length ? ""
+  showNotice("components-empty", node.components.length || node.sources.some((source) => isMeter(source) && source.up) ? ""
     : "Nothing that draws power can be read. The sources say why, and jouled check what would help.");
 }
 
