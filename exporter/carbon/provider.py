@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from exporter.carbon.observation import Report, Signal
 from exporter.carbon.secret import Secret
-from exporter.config.values import RefusedValueError, parse_url
+from exporter.config.texts import RefusedValueError, parse_url
 from exporter.core.errors import ConfigError
 from exporter.core.units import Seconds
 

@@ -23,7 +23,7 @@ from exporter.config.settings import (
     needs_restart,
 )
 from exporter.config.table import Setting
-from exporter.config.values import parse_address, parse_duration_s
+from exporter.config.texts import parse_address, parse_duration_s
 
 __all__ = [
     "SETTINGS",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from exporter.config.table import setting
-from exporter.config.values import Kind, one_of, parse_address, path
+from exporter.config.texts import parse_address
+from exporter.config.values import Kind, one_of, path
 from exporter.core.errors import ConfigError
 
 Enabled = Literal["auto", "true", "false"]

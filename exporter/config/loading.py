@@ -22,7 +22,7 @@ from exporter.config.table import (
     Section,
     Setting,
 )
-from exporter.config.values import RefusedValueError, one_line, shorten
+from exporter.config.texts import RefusedValueError, one_line, shorten
 from exporter.core.errors import ConfigError
 
 if TYPE_CHECKING:

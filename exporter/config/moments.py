@@ -4,7 +4,7 @@ import contextlib
 import re
 from datetime import UTC, datetime
 
-from exporter.config.values import parse_duration_s, shorten
+from exporter.config.texts import parse_duration_s, shorten
 
 MOMENT_TEXT = "a time such as 7d (ago), 2026-11-01, 2026-11-01T12:30 (UTC) or now"
 

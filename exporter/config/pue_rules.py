@@ -8,7 +8,8 @@ at least one of them, and the PUE that holds then. Ranges go round: ``Nov-Feb``,
 import re
 from collections.abc import Iterator
 
-from exporter.config.values import RefusedValueError, number, shorten
+from exporter.config.texts import RefusedValueError, shorten
+from exporter.config.values import number
 from exporter.core.pue import ALL_DAY, ALL_MONTHS, ALL_WEEKDAYS, DAY_MINUTES, PueRule
 
 _MONTHS = [

@@ -12,36 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_args
 
+from exporter.config.texts import (
+    MAX_CHARACTERS,
+    RefusedValueError,
+    parse_address,
+    parse_duration_s,
+    parse_url,
+    show_duration,
+    show_number,
+    whole_number,
+)
+
 T = TypeVar("T")
 YamlType = Literal["str", "int", "float", "bool"]
 
-_UNITS_S = {
-    "y": 365 * 86400.0,
-    "d": 86400.0,
-    "h": 3600.0,
-    "m": 60.0,
-    "s": 1.0,
-    "ms": 0.001,
-}
-_DURATION = re.compile(
-    "".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _UNITS_S),
-    re.ASCII,
-)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _USER = re.compile(r"[^\s:\x00-\x1f\x7f]+")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
-
-# No number, duration or word of ours is longer; int() of a long text is slow.
-_MAX_CHARACTERS = 64
-_MAX_URL_CHARACTERS = 1024
-_MAX_PORT = 65535
-
-
-class RefusedValueError(ValueError):
-    """A value whose fault is told by the message, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,108 +60,6 @@ class Kind(Generic[T]):
     above: bool = False
 
 
-def parse_duration_s(text: str) -> float:
-    """Read a duration such as ``500ms``, ``1s``, ``1h30m`` or ``10d``.
-
-    Args:
-        text: numbers with units (y for 365 days, d, h, m, s, ms), larger units first.
-
-    Returns:
-        The duration, s, finite, >= 0.
-
-    Raises:
-        ValueError: it is no such duration; the message says how to write one.
-    """
-    match = _DURATION.fullmatch(text) if len(text) <= _MAX_CHARACTERS else None
-    if not text or match is None:
-        msg = f"{shorten(text)} is not a duration such as 500ms, 1s, 1h30m or 10d"
-        raise ValueError(msg)
-    return math.fsum(
-        float(amount) * _UNITS_S[unit]
-        for unit, amount in match.groupdict().items()
-        if amount is not None
-    )
-
-
-def show_duration(duration_s: float) -> str:
-    """Write a duration in the largest unit that makes it whole, for a person.
-
-    Args:
-        duration_s: s, finite, >= 0.
-    """
-    if 0 < duration_s < 1:
-        return f"{_decimal(duration_s * 1000)}ms"
-    for unit in ("y", "d", "h", "m"):
-        if duration_s > 0 and duration_s % _UNITS_S[unit] == 0:
-            return f"{_decimal(duration_s / _UNITS_S[unit])}{unit}"
-    return f"{_decimal(duration_s)}s"
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Split ``host:port``, ``[ipv6]:port`` or ``:port``.
-
-    Args:
-        text: as given; port 0 lets the kernel choose a free one.
-
-    Returns:
-        Host without brackets, "" for every address of the machine, and port.
-
-    Raises:
-        ValueError: it is no such address.
-    """
-    host, separator, port_text = text.rpartition(":")
-    if not separator or (host and not _HOST.fullmatch(host)):
-        msg = f"{shorten(text)} is not an address such as 0.0.0.0:9878"
-        raise ValueError(msg)
-    port = _whole_number(port_text, 0, _MAX_PORT)
-    return host.strip("[]"), port
-
-
-def parse_url(text: str) -> str:
-    """Read the address of a service, and take the slash from its end.
-
-    Raises:
-        RefusedValueError: it is none, or has a user, a password, a query or a
-            fragment in it, where they would be seen. The message does not quote it.
-    """
-    # Few settings need it.
-    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
-
-    try:
-        parts = urlsplit(text)
-        usable = (
-            parts.scheme in {"http", "https"}
-            and parts.hostname
-            and parts.port != 0
-            and text.isascii()
-            and text.isprintable()
-            and len(text) <= _MAX_URL_CHARACTERS
-        )
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or " " in text:
-        msg = "not an address such as https://api.example.org"
-        raise RefusedValueError(msg)
-    if "@" in parts.netloc or "?" in text or "#" in text:
-        msg = "an address without user, query and fragment is needed"
-        raise RefusedValueError(msg)
-    return text.rstrip("/")
-
-
-def shorten(text: str) -> str:
-    """Quote a text for a message of one line, whatever is in it."""
-    return ascii(text if len(text) <= _MAX_CHARACTERS else f"{text[:60]}...")
-
-
-def one_line(text: str) -> str:
-    """Shorten a name for a message of one line, without quotes."""
-    return shorten(text)[1:-1]
-
-
-# --- kinds ------------------------------------------------------------------
-
-
 def duration(shortest_s: float, longest_s: float) -> Kind[float]:
     """Take a duration, in s, within bounds."""
 
@@ -194,7 +80,7 @@ def number(least: float, most: float, *, above: bool = False) -> Kind[float]:
     """Take a finite number within bounds; ``above``: and not ``least`` itself."""
 
     def parse(text: str) -> float:
-        if len(text) > _MAX_CHARACTERS or not _NUMBER.fullmatch(text):
+        if len(text) > MAX_CHARACTERS or not _NUMBER.fullmatch(text):
             raise ValueError(text)
         value = _within(float(text), least, most)
         if above and value == least:
@@ -207,7 +93,7 @@ def number(least: float, most: float, *, above: bool = False) -> Kind[float]:
         "NUMBER",
         ("int", "float"),
         parse,
-        _decimal,
+        show_number,
         least=least,
         most=most,
         above=above,
@@ -220,7 +106,7 @@ def integer(least: int, most: int) -> Kind[int]:
         f"a whole number from {least} to {most}",
         "NUMBER",
         ("int",),
-        lambda text: _whole_number(text, least, most),
+        lambda text: whole_number(text, least, most),
         least=least,
         most=most,
     )
@@ -262,7 +148,7 @@ def word() -> Kind[str]:
     """Take a name of letters, digits, ``_`` and ``-``, such as a grid zone."""
 
     def parse(text: str) -> str:
-        if len(text) > _MAX_CHARACTERS or not _WORD.fullmatch(text):
+        if len(text) > MAX_CHARACTERS or not _WORD.fullmatch(text):
             raise ValueError(text)
         return text
 
@@ -293,7 +179,7 @@ def iana_zone() -> Kind[str]:
     def parse(text: str) -> str:
         if text == "UTC":
             return text
-        if len(text) > _MAX_CHARACTERS or not _TIME_ZONE.fullmatch(text):
+        if len(text) > MAX_CHARACTERS or not _TIME_ZONE.fullmatch(text):
             raise ValueError(text)
         # Few settings need it.
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - see above
@@ -333,7 +219,7 @@ def user() -> Kind[str]:
     """Take the name of a user, as basic authentication has it."""
 
     def parse(text: str) -> str:
-        if len(text) > _MAX_CHARACTERS or not _USER.fullmatch(text):
+        if len(text) > MAX_CHARACTERS or not _USER.fullmatch(text):
             raise ValueError(text)
         return text
 
@@ -363,20 +249,7 @@ def address() -> Kind[str]:
     )
 
 
-def _decimal(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
-
-
 def _within(value: float, least: float, most: float) -> float:
     if not (math.isfinite(value) and least <= value <= most):
         raise ValueError(value)
-    return value
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if len(text) > _MAX_CHARACTERS or not _INTEGER.fullmatch(text):
-        raise ValueError(text)
-    value = int(text)
-    if not least <= value <= most:
-        raise ValueError(text)
     return value

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from exporter.config.values import one_line
+from exporter.config.texts import one_line
 from exporter.core.errors import ConfigError
 
 _MAX_BYTES = 1024 * 1024

@@ -26,7 +26,8 @@ from exporter.config.loading import (
 )
 from exporter.config.state_dirs import usable_kept_dir
 from exporter.config.table import HUB_ENVIRONMENT_PREFIX
-from exporter.config.values import shorten, word
+from exporter.config.texts import shorten
+from exporter.config.values import word
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.reading import read_plan
 from exporter.hub.config import HubConfig, ZonePlan

@@ -33,7 +33,7 @@ from exporter.carbon.rte_eco2mix import RteEco2mix
 from exporter.carbon.secret import Secret
 from exporter.carbon.simulated import SimulatedGrid
 from exporter.carbon.watttime import WattTime
-from exporter.config.values import shorten
+from exporter.config.texts import shorten
 from exporter.core.units import Seconds
 from exporter.hub.options import Options
 

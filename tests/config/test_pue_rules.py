@@ -3,7 +3,7 @@ import re
 import pytest
 
 from exporter.config.pue_rules import parse_pue_rules
-from exporter.config.values import RefusedValueError
+from exporter.config.texts import RefusedValueError
 from exporter.core.pue import ALL_DAY, ALL_MONTHS, ALL_WEEKDAYS, PueRule
 
 SUMMER = frozenset({6, 7, 8, 9})

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from exporter.carbon.provider import base_url
 from exporter.config.document import Section
 from exporter.config.loading import hint
-from exporter.config.values import parse_duration_s
+from exporter.config.texts import parse_duration_s
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.amount import Amount, parse_amount
 from exporter.hub.budgets.budget import OF_TENANTS, Budget
