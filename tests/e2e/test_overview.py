@@ -129,6 +129,8 @@ def test_what_goes_away_is_said_on_the_page(browser: Browser, tmp_path: Path) ->
         living.cluster.nodes[1].stop()
         needed = page.get_by_role("list", name="What needs somebody")
         expect(needed).to_contain_text("1 node silent", timeout=SOON_MS)
+        nodes = page.get_by_role("region", name="Nodes", exact=True)
+        expect(nodes).to_contain_text(f"127.0.0.1:{living.cluster.nodes[1].port}")
 
         living.cluster.prometheus.stop()
         expect(page.locator("#unknown")).to_contain_text(
