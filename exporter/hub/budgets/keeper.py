@@ -23,11 +23,9 @@ from exporter.hub.budgets.state_file import NOTHING_KEPT, Kept, StateFile
 from exporter.hub.budgets.status import BudgetStatus, Standing, status_of
 from exporter.hub.budgets.store import CounterStore
 from exporter.hub.budgets.tally import NODE_EMISSIONS
-from exporter.hub.prometheus.series import History, StoreError, labels_of
+from exporter.hub.prometheus.series import OUTCOMES, History, StoreError, labels_of
 
 _log = logging.getLogger(__name__)
-
-OUTCOMES = ("ok", "unavailable", "overload", "denied", "nonsense", "failed")
 
 _HOUR_S = 3600
 _SAVE_EACH_S = 600.0

@@ -15,12 +15,10 @@ from exporter.carbon.poller import Time
 from exporter.hub.overview.asking import Asker, Store
 from exporter.hub.overview.figures import Overview
 from exporter.hub.overview.reading import Reader
-from exporter.hub.prometheus.series import StoreError
+from exporter.hub.prometheus.series import OUTCOMES, StoreError
 from exporter.hub.prometheus.settings import PrometheusSettings
 
 _log = logging.getLogger(__name__)
-
-OUTCOMES = ("ok", "unavailable", "overload", "denied", "nonsense", "failed")
 
 EVERY_S = 30.0
 """How often Prometheus is asked while somebody looks, s."""

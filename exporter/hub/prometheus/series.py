@@ -52,6 +52,17 @@ class StoreNonsenseError(StoreError):
     outcome: ClassVar[str] = "nonsense"
 
 
+OUTCOMES = (
+    "ok",
+    StoreAwayError.outcome,
+    StoreOverloadError.outcome,
+    StoreDeniedError.outcome,
+    StoreNonsenseError.outcome,
+    "failed",
+)
+"""All that a round of questions can be counted as; the last is a fault of our own."""
+
+
 class Values(NamedTuple):
     """One value of each series, by key; ``complete`` unless the store warned."""
 

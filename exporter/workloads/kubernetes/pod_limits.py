@@ -1,6 +1,6 @@
 """What changes slowly of a pod's cgroup: its memory, and what it may use.
 
-Each is read again after a while, and not of all pods in the same tick.
+Each is read again after a while, see ``pace.py``.
 """
 
 from exporter.core.units import Bytes
@@ -11,11 +11,7 @@ from exporter.workloads.kubernetes.reservation import (
     cpus_of_weight,
     weight_of,
 )
-
-# A pod is looked at more often in its first seconds: the kubelet is setting it up.
-_YOUNG_S = 5.0
-_MEMORY_EVERY_S = 5.0
-_LIMITS_EVERY_S = 60.0
+from exporter.workloads.pace import LIMITS_EVERY_S, MEMORY_EVERY_S, Pace
 
 
 class PodLimits:
@@ -33,8 +29,7 @@ class PodLimits:
     def __init__(self, now_s: float, spread: float) -> None:
         self.due_s = now_s
         self.memory_bytes: Bytes | None = None
-        self._first_seen_s = now_s
-        self._spread = spread
+        self._pace = Pace(now_s, spread)
         self._memory_due_s = now_s
         self._limits_due_s = now_s
         self._weight: int | None = None
@@ -44,10 +39,10 @@ class PodLimits:
         """Read again what is due; return whether its limits changed."""
         has_changed = False
         if now_s >= self._memory_due_s:
-            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
+            self._memory_due_s = self._pace.next_s(now_s, MEMORY_EVERY_S)
             self.memory_bytes = cgroup.memory_bytes()
         if now_s >= self._limits_due_s:
-            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
+            self._limits_due_s = self._pace.next_s(now_s, LIMITS_EVERY_S)
             told = (weight_of(cgroup), cgroup.reserved_memory_bytes())
             has_changed = told != (self._weight, self._memory_limit)
             self._weight, self._memory_limit = told
@@ -69,11 +64,3 @@ class PodLimits:
         if is_v1:
             return cpus_of_shares(self._weight)
         return cpus_of_weight(self._weight, node)
-
-    def _next(self, now_s: float, every_s: float) -> float:
-        age_s = now_s - self._first_seen_s
-        if age_s < _YOUNG_S:
-            return now_s + age_s
-        # The first time a part of the period, which keeps the pods apart for good.
-        spread, self._spread = self._spread, 1.0
-        return now_s + every_s * spread

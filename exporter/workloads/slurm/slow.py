@@ -1,14 +1,8 @@
-"""What changes slowly of a job, read now and then: its memory and its limits.
-
-More often in the first seconds of a job, while Slurm is setting it up.
-"""
+"""What changes slowly of a job, read now and then: its memory and its limits."""
 
 from exporter.core.units import Bytes
+from exporter.workloads.pace import LIMITS_EVERY_S, MEMORY_EVERY_S, Pace
 from exporter.workloads.slurm.job_cgroups import JobCgroups, Limits
-
-_YOUNG_S = 5.0
-_MEMORY_EVERY_S = 5.0
-_LIMITS_EVERY_S = 60.0
 
 
 class SlowReadings:
@@ -26,10 +20,9 @@ class SlowReadings:
     """
 
     __slots__ = (
-        "_first_seen_s",
         "_limits_due_s",
         "_memory_due_s",
-        "_spread",
+        "_pace",
         "due_s",
         "limits",
         "memory_bytes",
@@ -39,27 +32,18 @@ class SlowReadings:
         self.memory_bytes: Bytes | None = None
         self.limits = Limits()
         self.due_s = now_s
-        self._first_seen_s = now_s
         self._memory_due_s = now_s
         self._limits_due_s = now_s
-        self._spread = spread
+        self._pace = Pace(now_s, spread)
 
     def refresh(self, cgroups: JobCgroups, now_s: float) -> tuple[bool, bool]:
         """Read again what is due; return whether memory and limits changed."""
         memory, limits = self.memory_bytes, self.limits
         if now_s >= self._memory_due_s:
-            self._memory_due_s = self._next(now_s, _MEMORY_EVERY_S)
+            self._memory_due_s = self._pace.next_s(now_s, MEMORY_EVERY_S)
             self.memory_bytes = cgroups.memory_bytes()
         if now_s >= self._limits_due_s:
-            self._limits_due_s = self._next(now_s, _LIMITS_EVERY_S)
+            self._limits_due_s = self._pace.next_s(now_s, LIMITS_EVERY_S)
             self.limits = cgroups.limits()
         self.due_s = min(self._memory_due_s, self._limits_due_s)
         return memory != self.memory_bytes, limits != self.limits
-
-    def _next(self, now_s: float, every_s: float) -> float:
-        age_s = now_s - self._first_seen_s
-        if age_s < _YOUNG_S:
-            return now_s + age_s
-        # The first time a part of the period, which keeps the jobs apart for good.
-        spread, self._spread = self._spread, 1.0
-        return now_s + every_s * spread
