@@ -71,6 +71,6 @@ def _csv_cell(value: object) -> object:
 
 def _answers(page: JobPage) -> list[dict[str, Any]]:
     # The API's own description of a job; it brings pydantic along.
-    from exporter.exposition.answers import record_answer  # noqa: PLC0415 - see above
+    from exporter.exposition.job_answers import record_answer  # noqa: PLC0415 - see above
 
     return [record_answer(record).model_dump(mode="json") for record in page.records]

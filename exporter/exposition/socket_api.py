@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.core.snapshot import JobTotals, Snapshot, SnapshotReader
-from exporter.exposition.answers import job_answer
+from exporter.exposition.job_answers import job_answer
 from exporter.exposition.job_ends import JobEnds
 from exporter.exposition.local_socket import is_trusted
 
