@@ -20,9 +20,10 @@ from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
 from exporter.core.model import COMPONENTS, Component, Device, DeviceId, Sample
 from exporter.core.units import Joules, Ratio, Seconds, Watts
 from exporter.core.usage_step import UsageStep
-from exporter.core.windows import FORGOTTEN, HoldWindow, UsageWindow
+from exporter.core.windows import FORGOTTEN, HoldWindow
 from exporter.core.workload import WorkloadId
 from exporter.pipeline.state import EngineSettings, EngineState
+from exporter.pipeline.waiting import holds_until_now, window_until_now
 
 
 class Settled(NamedTuple):
@@ -66,7 +67,7 @@ class Booking:
         """Book CPU or DRAM energy; until some is settled, the usage waits for it."""
         if not settled and component not in self._state.ledger.unmeasured_s:
             return
-        window = self._waiting_window(component)
+        window = window_until_now(self._state, self._step, self._window, component)
         if not settled:
             self._state.windows[component] = window
             return
@@ -95,12 +96,12 @@ class Booking:
         names = {one.device.id.name for one in settled}
         for device in self._state.meters:
             if device.component == "gpu" and device.name not in names:
-                waiting = self._waiting_holds(device.name)
+                waiting = holds_until_now(self._state, self._step, device.name)
                 if waiting is not None:
                     self._state.holds[device.name] = waiting
         for one in settled:
             device, metered = one.device.id, one.metered
-            holds = self._waiting_holds(device.name)
+            holds = holds_until_now(self._state, self._step, device.name)
             self._state.holds.pop(device.name, None)
             self._note_division(device.name, holds)
             if metered.energy_j is None:
@@ -256,35 +257,6 @@ class Booking:
             self._state.divisions.pop(name, None)
         else:
             self._state.divisions[name] = division
-
-    def _waiting_window(self, component: Component) -> UsageWindow:
-        waiting = self._state.windows.get(component)
-        if waiting is None:
-            return self._window
-        return waiting.then(self._step.window(waiting.elapsed_s))
-
-    def _waiting_holds(self, name: str) -> HoldWindow | None:
-        if not self._step.holds_known:
-            return None
-        elapsed_s = self._step.elapsed_s
-        now = self._step.holds.get(name)
-        if now is None:
-            if name in self._step.unknown_gpus:
-                return None
-            now = HoldWindow(elapsed_s, 0.0, {})
-        waiting = self._state.holds.get(name)
-        if waiting is None:
-            return now
-        current = self._step.current
-        found = [
-            workload
-            for workload in now.holds.keys() - waiting.holds.keys()
-            if workload in current and current[workload].start_unix_s is not None
-        ]
-        if found:
-            earlier = self._step.held_before(name, found, waiting.elapsed_s)
-            waiting = waiting.held_longer(earlier)
-        return waiting.then(now)
 
     def _estimated_part(self, settled: list[Settled], energy_j: Joules) -> float:
         """How much of an energy comes from sources that estimate, 0..1."""
