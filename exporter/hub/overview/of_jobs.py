@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from exporter.exposition.job_metrics import JOB_LABELS
 from exporter.hub.overview.asking import Asker
 from exporter.hub.overview.figures import Job
 from exporter.hub.overview.question import Question, Series, by, one_of
@@ -10,16 +11,7 @@ from exporter.hub.prometheus.matching import Matcher
 _MOST = 15
 _RULES = "record-jobs.yml"
 _CLUSTER = ("cluster",)
-_JOB = (
-    "cluster",
-    "scheduler",
-    "job_id",
-    "user",
-    "account",
-    "partition",
-    "namespace",
-    "pod",
-)
+_JOB = ("cluster", *JOB_LABELS)
 _IDLE = "0.05"
 
 
