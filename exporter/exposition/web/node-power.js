@@ -14,7 +14,6 @@ const MOST_JOBS = 5;
 // --- now -----------------------------------------------------------------------
 
 function whatIsDoubtful(node) {
-  if (node.quality === "simulated") return "a simulated machine: nothing here was measured";
   const known = node.components.filter((part) => part.power_w !== null);
   const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
   if (!modelled.length) return "";
@@ -123,7 +122,9 @@ export function drawHistory(node = shownNode) {
   const known = points.filter((point) => point.power_w !== null).map((point) => point.power_w);
   const [lowest, highest] = [Math.min(...known), Math.max(...known)];
   const what = byJob ? "stacked by job" : "stacked by component";
-  const range = `between ${watts(lowest)} and ${watts(highest)} in the last ${duration(to - from)}`;
+  const span = to - from;
+  const spoken = duration(span > 120 ? Math.round(span / 60) * 60 : span);
+  const range = `between ${watts(lowest)} and ${watts(highest)} in the last ${spoken}`;
   chart.show({
     times, series, from, to,
     // The page is told every few seconds, and a tab in the back less often.
@@ -131,7 +132,7 @@ export function drawHistory(node = shownNode) {
     marks: agoMarks(from, to),
     format: watts,
     axis: wattMark,
-    label: `Node power of the last ${duration(to - from)}, ${what}: now ${watts(known.at(-1) ?? null)}, lowest ${watts(lowest)}, highest ${watts(highest)}`,
+    label: `Node power of the last ${spoken}, ${what}: now ${watts(known.at(-1) ?? null)}, lowest ${watts(lowest)}, highest ${watts(highest)}`,
     caption: byJob ? `Since ${clock(moments[0]?.unix_s ?? to)}, when this page was opened; ${range}` : range,
     empty: byJob ? "By job the chart begins when the page is opened: a moment, please." : "The chart begins with the second sample.",
   });
