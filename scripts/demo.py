@@ -8,6 +8,7 @@ its files.
 
 import argparse
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,13 @@ from pathlib import Path
 
 import httpx
 
-from scripts.demo_files import Addresses, Files, free_address, write_files
+from scripts.demo_files import (
+    Addresses,
+    Files,
+    free_address,
+    without_proxy,
+    write_files,
+)
 
 _READY_WITHIN_S = 90.0
 _END_WITHIN_S = 8.0
@@ -64,6 +71,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env=without_proxy(os.environ),
                 start_new_session=True,
             )
 
@@ -84,7 +92,7 @@ class Child:
         """Ask it whether it is ready."""
         self.check()
         try:
-            answer = httpx.get(self._ready, timeout=_ANSWERS_WITHIN_S)
+            answer = httpx.get(self._ready, timeout=_ANSWERS_WITHIN_S, trust_env=False)
         except httpx.HTTPError:
             return False
         return answer.is_success
@@ -129,7 +137,12 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=4, choices=range(1, 9))
     nodes: int = parser.parse_args().nodes
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    told_by = [signal.SIGINT, signal.SIGTERM]
+    # The terminal is closed, and nohup did not ask to go on: the children would, as
+    # they are in sessions of their own.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        told_by.append(signal.SIGHUP)
+    for number in told_by:
         signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="jouled-demo-") as folder:
         try:
@@ -288,8 +301,10 @@ def _first_of(*programs: str) -> str | None:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    # Nobody may read it any more: a terminal that was closed, a pipe that was left.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ data = {data}
 logs = {data}/log
 plugins = {data}/plugins
 provisioning = {provisioning}
+[security]
+disable_initial_admin_creation = true
+[auth]
+disable_login_form = true
 [auth.anonymous]
 enabled = true
 org_role = Viewer
@@ -69,6 +73,16 @@ def free_address(port: int) -> str:
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which the loopback is asked directly.
+
+    A proxy is another machine, and has another loopback.
+    """
+    spared = environment.get("no_proxy") or environment.get("NO_PROXY", "")
+    told = ",".join(filter(None, (spared, "127.0.0.1")))
+    return {**environment, "no_proxy": told, "NO_PROXY": told}
 
 
 def write_files(folder: Path, addresses: Addresses) -> Files:

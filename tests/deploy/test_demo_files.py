@@ -14,6 +14,7 @@ from scripts.demo_files import (
     Addresses,
     Files,
     free_address,
+    without_proxy,
     write_files,
 )
 from tests.fakes.promtool import promtool
@@ -72,6 +73,9 @@ def test_grafana_gets_dashboards_and_prometheus_of_the_demo(files: Files) -> Non
     assert ini["server"]["http_addr"] == "127.0.0.1"
     assert ini["server"]["http_port"] == "1006"
     assert ini["auth.anonymous"]["org_role"] == "Viewer"
+    # Others on the machine reach it too, and know the usual password.
+    assert ini["security"]["disable_initial_admin_creation"] == "true"
+    assert ini["auth"]["disable_login_form"] == "true"
     assert sources["datasources"][0]["url"] == "http://127.0.0.1:1004"
     assert boards["providers"][0]["options"]["path"] == str(GRAFANA / "dashboards")
     assert list((GRAFANA / "dashboards").glob("*.json"))
@@ -88,3 +92,17 @@ def test_a_port_that_is_taken_is_not_asked_for() -> None:
 
     assert address.startswith("127.0.0.1:")
     assert address != f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_a_proxy_of_the_site_is_not_asked_for_the_loopback(name: str) -> None:
+    """It is another machine; what else is spared stays so."""
+    told = without_proxy({"http_proxy": "http://proxy:3128", name: "intra.net"})
+
+    assert told["http_proxy"] == "http://proxy:3128"
+    assert told["no_proxy"] == told["NO_PROXY"] == "intra.net,127.0.0.1"
+
+
+def test_without_exceptions_the_loopback_is_the_only_one() -> None:
+    """An empty name would be none."""
+    assert without_proxy({})["no_proxy"] == "127.0.0.1"

@@ -46,9 +46,9 @@ class Demo(Program):
 
         return until(told, f"the address of {what}", _WITHIN_S)
 
-    def stop(self) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; it waits for several programs."""
-        self.send(signal.SIGTERM)
+        self.send(number)
         return self.wait(_WITHIN_S)
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ def test_the_demo_is_a_cluster_of_four_nodes_and_ends_with_all_of_it(
 
 
 def test_without_prometheus_it_says_how_to_get_it(tmp_path: Path) -> None:
-    """Nodes and intensity can be looked at all the same."""
+    """Nodes and intensity can be looked at all the same; it ends with its terminal."""
     programs = tmp_path / "bin"
     programs.mkdir()
     with _demo(tmp_path, str(programs)) as demo:
@@ -120,5 +120,7 @@ def test_without_prometheus_it_says_how_to_get_it(tmp_path: Path) -> None:
 
         assert "apt-get install --no-install-recommends prometheus" in demo.said()
         assert _get(f"{hub}/api/v1/zones")
-        assert demo.stop() == 0
+        assert demo.stop(signal.SIGHUP) == 0
         assert list(demo.files.iterdir()) == []
+        with pytest.raises(httpx.ConnectError):
+            _get(f"{hub}/healthz")
