@@ -202,11 +202,10 @@ class Prometheus:
     def _secret_headers(self) -> dict[str, str]:
         settings = self._settings
         headers = {
-            name: read_secret(path).reveal()
-            for name, path in settings.header_files.items()
+            name: _read_plain(path) for name, path in settings.header_files.items()
         }
         if settings.token_file is not None:
-            token = read_secret(settings.token_file).reveal()
+            token = _read_plain(settings.token_file)
             headers["Authorization"] = f"Bearer {token}"
         if settings.password_file is not None:
             password = read_secret(settings.password_file).reveal()
@@ -223,25 +222,38 @@ def open_prometheus(settings: PrometheusSettings) -> Iterator[Prometheus]:
     Proxies are taken from the environment, as other programs do.
 
     Raises:
-        StoreDeniedError: a file of certificates cannot be used.
+        StoreDeniedError: a file of certificates, or a proxy, cannot be used.
     """
     shut_logs()
-    client = httpx.AsyncClient(
-        timeout=httpx.Timeout(settings.timeout_s, connect=_CONNECT_S),
-        headers={
-            "User-Agent": f"jouled/{version()}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-        },
-        verify=trust(settings),
-        follow_redirects=False,
-    )
+    client = _client(settings)
     # A loop for the sake of deadlines: only there one holds for all of a request.
     with asyncio.Runner() as runner:
         try:
             yield Prometheus(settings, client, runner)
         finally:
             runner.run(client.aclose())
+
+
+def _client(settings: PrometheusSettings) -> httpx.AsyncClient:
+    verify = trust(settings)
+    try:
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(settings.timeout_s, connect=_CONNECT_S),
+            headers={
+                "User-Agent": f"jouled/{version()}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
+            verify=verify,
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):
+        # Not "from error": it may quote the proxy, and with it a password.
+        msg = (
+            "a proxy of the environment cannot be used: look at HTTP_PROXY, "
+            "HTTPS_PROXY and ALL_PROXY; it has to be one of HTTP"
+        )
+        raise StoreDeniedError(msg) from None
 
 
 def read_secret(path: Path) -> Secret:
@@ -261,6 +273,15 @@ def read_secret(path: Path) -> Secret:
         # Not "from error": it may quote what is in there.
         msg = f"{path}: holds no password, token or header of one line"
         raise StoreDeniedError(msg) from None
+
+
+def _read_plain(path: Path) -> str:
+    """Read what goes into a header as it is; passwords are encoded there."""
+    text = read_secret(path).reveal()
+    if not text.isascii():
+        msg = f"{path}: holds what no token or header may: it has to be plain ASCII"
+        raise StoreDeniedError(msg)
+    return text
 
 
 def trust(settings: PrometheusSettings) -> ssl.SSLContext:

@@ -46,7 +46,7 @@ def settings(server: PrometheusServer, **more: object) -> PrometheusSettings:
 
 def error_of(told: PrometheusSettings) -> StoreError:
     """Ask, and return what went wrong."""
-    with open_prometheus(told) as store, pytest.raises(StoreError) as caught:
+    with pytest.raises(StoreError) as caught, open_prometheus(told) as store:
         store.last("m_total", 0, 60)
     assert SECRET not in str(caught.value)
     # What is chained may be logged.
@@ -296,6 +296,35 @@ def test_an_unusable_proxy_is_no_crash(
     monkeypatch.setitem(os.environ, "NO_PROXY", "")
 
     assert isinstance(error_of(settings(server)), StoreAwayError)
+
+
+@pytest.mark.parametrize(
+    "proxy", [f"ftp://hub:{SECRET}@proxy:1", f"http://hub:{SECRET}@proxy:none"]
+)
+def test_a_proxy_that_is_none_is_an_error_of_the_store(
+    server: PrometheusServer, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Budgets and overview say so, and try again; their threads do not end of it."""
+    monkeypatch.setitem(os.environ, "ALL_PROXY", proxy)
+
+    error = error_of(settings(server))
+
+    assert type(error) is StoreDeniedError
+    assert "ALL_PROXY" in str(error)
+
+
+def test_a_token_that_no_header_can_carry_is_named(
+    server: PrometheusServer, tmp_path: Path
+) -> None:
+    """The operator mistook a file; that is no fault of the hub."""
+    file = tmp_path / "secret"
+    file.write_text("t\N{LATIN SMALL LETTER O WITH DIAERESIS}ken")
+
+    for told in ({"token_file": file}, {"header_files": {"X-Scope-OrgID": file}}):
+        error = error_of(settings(server, **told))
+
+        assert type(error) is StoreDeniedError
+        assert str(file) in str(error)
 
 
 def test_it_is_a_store_of_counters(server: PrometheusServer) -> None:
