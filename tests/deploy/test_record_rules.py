@@ -279,6 +279,18 @@ def test_gpus_that_are_held_and_not_used_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_where_all_gpus_are_used_none_is_held_idle(tmp_path: Path) -> None:
+    """A count that is gone would leave the last one standing in a legend."""
+    job = {"scheduler": "slurm", "job_id": "7", "user": "ada"}
+    series = {
+        on(1, "jouled_job_gpus", **job): steps((4, 20)),
+        on(1, "jouled_job_gpu_utilization_ratio", **job): steps((0.9, 20)),
+    }
+    name = "cluster:jouled_job_gpus_idle:sum"
+
+    check(tmp_path, series, Value(10, name, {f'{name}{{cluster="main"}}': 0}))
+
+
 @pytest.mark.parametrize(
     ("days", "expected"),
     [
