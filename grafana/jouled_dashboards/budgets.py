@@ -65,7 +65,7 @@ def _now() -> list[Panel]:
     return [
         stat(
             About("Budgets", "Budgets that the hub keeps.", look.COUNT, NO_BUDGET),
-            graphed(f"count({_SPENT})"),
+            current(f"count({_SPENT})"),
             color=look.BLUE,
         ),
         stat(
@@ -76,7 +76,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 NO_BUDGET,
             ),
-            graphed(f"sum({_SPENT} >= bool 1)"),
+            current(f"sum({_SPENT} >= bool 1)"),
             color=look.GREEN,
             steps=((1, look.RED),),
         ),
@@ -90,7 +90,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 NO_BUDGET,
             ),
-            graphed(f"sum({_PROJECTED} > bool 1.05)"),
+            current(f"sum({_PROJECTED} > bool 1.05)"),
             color=look.GREEN,
             steps=((1, look.ORANGE),),
         ),
@@ -101,7 +101,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 NO_BUDGET,
             ),
-            graphed(
+            current(
                 f"""
                 count(ALERTS{{alertstate="firing", {_ALERTS}}})
                   or
@@ -122,7 +122,7 @@ def _now() -> list[Panel]:
                 NO_BUDGET,
                 decimals=0,
             ),
-            graphed(f"min({_QUALITY})"),
+            current(f"min({_QUALITY})"),
             color=look.RED,
             steps=((0.8, look.YELLOW), (0.95, look.GREEN)),
         ),

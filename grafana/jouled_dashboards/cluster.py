@@ -28,7 +28,6 @@ from grafana.jouled_dashboards.queries import (
     CLUSTER,
     NODES_RULES_S,
     current,
-    graphed,
     kwh,
     recorded_sum,
 )
@@ -71,7 +70,7 @@ def _so_far() -> list[Panel]:
                 look.WATTS,
                 panels.NEEDS_RULES,
             ),
-            graphed(f"sum(cluster:jouled_node_power_watts:sum{{{CLUSTER}}})"),
+            current(f"sum(cluster:jouled_node_power_watts:sum{{{CLUSTER}}})"),
             width=6,
             height=5,
             color=look.BLUE,
@@ -126,7 +125,7 @@ def _now() -> list[Panel]:
                 panels.NEEDS_RULES,
                 decimals=1,
             ),
-            graphed(f"sum({WASTE}) / sum({ENERGY})"),
+            current(f"sum({WASTE}) / sum({ENERGY})"),
             color=look.GREEN,
             steps=((0.3, look.YELLOW), (0.5, look.RED)),
         ),
@@ -139,7 +138,7 @@ def _now() -> list[Panel]:
                 panels.NEEDS_RULES,
                 decimals=0,
             ),
-            graphed(
+            current(
                 "avg(cluster_zone:jouled_carbon_intensity_grams_per_kwh:avg"
                 f"{{{CLUSTER}}})"
             ),
@@ -156,7 +155,7 @@ def _now() -> list[Panel]:
                 panels.NEEDS_RULES,
                 decimals=1,
             ),
-            graphed(
+            current(
                 f"sum(cluster:jouled_up:sum{{{CLUSTER}}})"
                 f" / sum(cluster:jouled_up:count{{{CLUSTER}}})"
             ),
@@ -171,7 +170,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 panels.NEEDS_RULES,
             ),
-            graphed(f"sum(cluster:jouled_up:sum{{{CLUSTER}}})"),
+            current(f"sum(cluster:jouled_up:sum{{{CLUSTER}}})"),
             color=look.BLUE,
         ),
         stat(
@@ -181,7 +180,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 panels.NEEDS_JOBS,
             ),
-            graphed(f"sum(cluster_scheduler:jouled_jobs:count{{{SCHEDULED}}})"),
+            current(f"sum(cluster_scheduler:jouled_jobs:count{{{SCHEDULED}}})"),
             color=look.BLUE,
         ),
         stat(
@@ -192,7 +191,7 @@ def _now() -> list[Panel]:
                 "no job holds a GPU whose use is known",
                 decimals=0,
             ),
-            graphed(
+            current(
                 f"sum(cluster:jouled_job_gpus_busy:sum{{{CLUSTER}}})"
                 f" / sum(cluster:jouled_job_gpus_known:sum{{{CLUSTER}}})"
             ),

@@ -19,7 +19,7 @@ _HORIZONS = ("1h", "3h", "6h", "12h", "24h")
 _POWER = (
     f'cluster_top_job:jouled_job_power_watts:sum{{{CLUSTER}, scheduler=~"$scheduler"}}'
 )
-_FORECAST = "jouled_carbon_intensity_forecast_grams_per_kwh"
+_FORECAST = "cluster_zone_horizon:jouled_carbon_intensity_forecast_grams_per_kwh:avg"
 
 
 def intensity() -> list[Panel]:
@@ -249,7 +249,7 @@ def quality() -> list[Panel]:
                 "none: no CO2e at all",
                 decimals=1,
             ),
-            graphed(
+            current(
                 "sum(cluster:jouled_node_emissions_fallback_grams:rate5m"
                 f"{{{CLUSTER}}})"
                 f" / sum(cluster:jouled_node_emissions_grams:rate5m{{{CLUSTER}}})"
@@ -267,7 +267,7 @@ def quality() -> list[Panel]:
                 look.COUNT,
                 "none",
             ),
-            graphed(f"sum(cluster:jouled_nodes_estimated:count{{{CLUSTER}}})"),
+            current(f"sum(cluster:jouled_nodes_estimated:count{{{CLUSTER}}})"),
             width=6,
             color=look.TEXT,
             steps=((1, look.ORANGE),),
@@ -280,7 +280,7 @@ def quality() -> list[Panel]:
                 look.COUNT,
                 panels.NEEDS_RULES,
             ),
-            graphed(
+            current(
                 f"sum(cluster:jouled_up:count{{{CLUSTER}}})"
                 f" - sum(cluster:jouled_up:sum{{{CLUSTER}}})"
             ),

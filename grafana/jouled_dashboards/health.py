@@ -58,7 +58,7 @@ def _now() -> list[Panel]:
     return [
         stat(
             About("Nodes", "Nodes that Prometheus is told to scrape.", look.COUNT),
-            graphed(f"sum({_KNOWN})"),
+            current(f"sum({_KNOWN})"),
             color=look.BLUE,
         ),
         stat(
@@ -70,7 +70,7 @@ def _now() -> list[Panel]:
                 "meanwhile is counted once the daemon is back, unless it reboots.",
                 look.COUNT,
             ),
-            graphed(f"sum({_KNOWN}) - sum({_UP})"),
+            current(f"sum({_KNOWN}) - sum({_UP})"),
             color=look.GREEN,
             steps=((1, look.RED),),
         ),
@@ -82,7 +82,7 @@ def _now() -> list[Panel]:
                 "energy is in no counter. The table below says which and why.",
                 look.COUNT,
             ),
-            graphed(down),
+            current(down),
             color=look.GREEN,
             steps=((1, look.RED),),
         ),
@@ -108,7 +108,7 @@ def _now() -> list[Panel]:
                 "check` on the node says which.",
                 look.COUNT,
             ),
-            graphed(
+            current(
                 f"""
                 sum(cluster:jouled_nodes_estimated:count{{{CLUSTER}}})
                   or
@@ -127,7 +127,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 "no hub is scraped",
             ),
-            graphed(f"sum(up{{{_HUBS}}})"),
+            current(f"sum(up{{{_HUBS}}})"),
             color=look.RED,
             steps=((1, look.GREEN),),
         ),

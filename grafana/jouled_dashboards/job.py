@@ -9,7 +9,6 @@ from grafana.jouled_dashboards.queries import (
     JOB,
     JOB_LABELS,
     current,
-    graphed,
     kwh,
     last,
 )
@@ -74,7 +73,7 @@ def _so_far() -> list[Panel]:
                 look.WATTS,
                 "none: the job does not run",
             ),
-            graphed(f"sum(jouled_job_power_watts{{{JOB}}})"),
+            current(f"sum(jouled_job_power_watts{{{JOB}}})"),
             width=6,
             height=5,
             color=look.BLUE,
@@ -148,12 +147,12 @@ def _now() -> list[Panel]:
                 "the job does not tell",
                 decimals=0,
             ),
-            graphed(f"avg(jouled_job_progress_ratio{{{JOB}}})"),
+            current(f"avg(jouled_job_progress_ratio{{{JOB}}})"),
             color=look.BLUE,
         ),
         stat(
             About("Nodes", "Nodes that tell of the job now.", look.COUNT, "none now"),
-            graphed(
+            current(
                 "count(count by (cluster, instance) "
                 f"(jouled_job_emissions_grams_total{{{JOB}}}))"
             ),
@@ -166,7 +165,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 "none",
             ),
-            graphed(f"sum(jouled_job_gpus{{{JOB}}})"),
+            current(f"sum(jouled_job_gpus{{{JOB}}})"),
             color=look.BLUE,
         ),
         stat(
@@ -178,7 +177,7 @@ def _now() -> list[Panel]:
                 "no GPU, or its use is not known",
                 decimals=0,
             ),
-            graphed(job_details.GPU_USE),
+            current(job_details.GPU_USE),
             color=look.RED,
             steps=((0.2, look.ORANGE), (0.5, look.GREEN)),
         ),
@@ -202,7 +201,7 @@ def _at_the_end() -> list[Panel]:
     return [
         stat(
             About("Energy at the end", _BY_THEN.format(""), look.KWH, _NO_LIMIT),
-            graphed(kwh(_PROJECTED)),
+            current(kwh(_PROJECTED)),
             width=6,
             color=look.BLUE,
         ),
@@ -213,7 +212,7 @@ def _at_the_end() -> list[Panel]:
                 look.GRAMS,
                 _NO_LIMIT,
             ),
-            graphed(f"sum(jouled_job_projected_emissions_grams{{{JOB}}})"),
+            current(f"sum(jouled_job_projected_emissions_grams{{{JOB}}})"),
             width=6,
             color=look.GREEN,
         ),
@@ -225,19 +224,29 @@ def _at_the_end() -> list[Panel]:
                 _NO_LIMIT,
                 decimals=2,
             ),
-            graphed(f"{kwh(_PROJECTED)} * $price"),
+            current(f"{kwh(_PROJECTED)} * $price"),
             width=6,
             color=look.TEAL,
         ),
         stat(
             About(
                 "Of that used by now",
-                "Energy so far as a part of what it will be at the end.",
+                "Energy so far as a part of what it will be at the end, of those nodes "
+                "and jobs of which that is known.",
                 look.RATIO,
                 _NO_LIMIT,
                 decimals=0,
             ),
-            graphed(f"sum(jouled_job_energy_joules_total{{{JOB}}}) / {_PROJECTED}"),
+            current(
+                f"""
+                sum(
+                  jouled_job_energy_joules_total{{{JOB}}}
+                    and on (instance, {JOB_LABELS})
+                  jouled_job_projected_energy_joules{{{JOB}}}
+                )
+                  / {_PROJECTED}
+                """
+            ),
             width=6,
             color=look.BLUE,
         ),

@@ -71,7 +71,7 @@ def _now() -> list[Panel]:
                 "Mean power of all components in the last sampling interval.",
                 look.WATTS,
             ),
-            graphed(f"sum(jouled_node_power_watts{{{NODE}}})"),
+            current(f"sum(jouled_node_power_watts{{{NODE}}})"),
             color=look.BLUE,
         ),
         stat(
@@ -115,7 +115,7 @@ def _now() -> list[Panel]:
                 look.RATIO,
                 decimals=0,
             ),
-            graphed(f"avg(jouled_cpu_busy_ratio{{{NODE}}})"),
+            current(f"avg(jouled_cpu_busy_ratio{{{NODE}}})"),
             color=look.BLUE,
         ),
         stat(
@@ -125,7 +125,7 @@ def _now() -> list[Panel]:
                 look.COUNT,
                 "none, or metrics.level is not job",
             ),
-            graphed(f"count(count by ({_BY_JOB}) (jouled_job_power_watts{{{NODE}}}))"),
+            current(f"count(count by ({_BY_JOB}) (jouled_job_power_watts{{{NODE}}}))"),
             color=look.BLUE,
         ),
     ]

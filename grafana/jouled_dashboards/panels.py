@@ -88,11 +88,14 @@ def stat(
     filled: bool = False,
     links: Sequence[DynamicConfigValue] = (),
 ) -> StatPanel:
-    """Return one big figure, with a sparkline if the query is over time.
+    """Return one big figure, of the end of the time range.
+
+    Of a range Grafana would show the last value there is, as if it were of now: of a
+    node that fell silent hours ago, the power it had then.
 
     Args:
         about: what it is about.
-        query: has one series.
+        query: made by ``queries.current``; has one series.
         width: columns of 24.
         height: rows of the grid.
         color: below the first of ``steps``.
@@ -115,7 +118,7 @@ def stat(
         .thresholds(look.thresholds(color, steps))
         .color_scheme(look.by_thresholds())
         .color_mode(BigValueColorMode.BACKGROUND if filled else BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.AREA)
+        .graph_mode(BigValueGraphMode.NONE)
         .text_mode(BigValueTextMode.VALUE)
         .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
         .mappings(list(mappings))

@@ -30,7 +30,7 @@ TENANTS_RULES_S = 60
 
 
 def graphed(expression: str, legend: str = "") -> Dataquery:
-    """Return a query over the time range, for graphs and sparklines."""
+    """Return a query over the time range, for graphs and states."""
     return _asked(expression).legend_format(legend).range()
 
 

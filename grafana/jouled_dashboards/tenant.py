@@ -7,6 +7,7 @@ from grafana.jouled_dashboards.frame import Panel, board, job_events, row
 from grafana.jouled_dashboards.panels import About, graph, stat
 from grafana.jouled_dashboards.queries import (
     CLUSTER,
+    NODES_RULES_S,
     TENANTS_RULES_S,
     current,
     graphed,
@@ -128,7 +129,7 @@ def _month() -> list[Panel]:
                   /
                 (sum(sum_over_time(
                   cluster:jouled_node_energy_joules:rate5m{{{CLUSTER}}}[$__range]
-                )) * 30)
+                )) * {NODES_RULES_S})
                 """
             ),
             color=look.BLUE,
@@ -194,6 +195,7 @@ def _users() -> Panel:
                 ),
             ),
             Label("tenant", "Tenant"),
+            Label("scheduler", "Scheduler", width=110),
         ],
     )
 

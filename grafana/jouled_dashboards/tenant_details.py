@@ -139,6 +139,7 @@ def idle_gpus(jobs: str) -> list[Panel]:
                 Label("pod", "Pod"),
                 Label("user", "User"),
                 Label("tenant", "Tenant"),
+                Label("scheduler", "Scheduler", width=110),
             ],
             [
                 Value(tabled(told(most)), "GPUs", look.COUNT, 70),

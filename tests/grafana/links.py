@@ -38,6 +38,37 @@ def reached_from(dashboard: Dashboard, others: Mapping[str, Dashboard]) -> set[s
     return reached - {dashboard.uid}
 
 
+def columns_of(dashboard: Dashboard) -> list[str]:
+    """Return the links of tables that name a column which the table does not have.
+
+    The queries of a table are summed by its columns: any other label is gone, and
+    Grafana would leave out what the link was to carry.
+    """
+    return [
+        f"{place_of(dashboard, panel)}: a link asks for the column {name}"
+        for panel in dashboard.panels()
+        if panel["type"] == "table"
+        for name in sorted(_named_in(panel) - _shown_in(panel))
+    ]
+
+
+def _named_in(panel: Json) -> set[str]:
+    return {
+        name
+        for node in objects(panel["fieldConfig"])
+        for name in re.findall(r'__data\.fields\["(\w+)"\]', str(node.get("url", "")))
+    }
+
+
+def _shown_in(panel: Json) -> set[str]:
+    return {
+        name
+        for step in panel.get("transformations", ())
+        if step["id"] == "organize"
+        for name in step["options"].get("renameByName", ())
+    }
+
+
 def _links(dashboard: Dashboard) -> Iterator[tuple[str, Json]]:
     for link in dashboard.raw.get("links", []):
         yield f"{dashboard.name}: link {link.get('title')!r}", link

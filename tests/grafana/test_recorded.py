@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,21 +21,38 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
-def interval_of(file: str, group: str) -> str:
-    """Return how often a group of rules is evaluated, as its file says it."""
-    document = yaml.safe_load((RULES / file).read_text(encoding="utf-8"))
-    return next(
-        str(one["interval"]) for one in document["groups"] if one["name"] == group
-    )
+OF_ONE_SERVER = sorted(RULES.glob("record-*.yml"))
+OF_SHARDS = [RULES.parent / "federation" / "sums.yml"]
 
 
-def test_the_dashboards_know_how_often_rules_are_evaluated() -> None:
-    """A sum over recorded power times another interval would be another energy."""
-    nodes = interval_of("record-nodes.yml", "jouled-record-nodes")
-    tenants = interval_of("record-tenants.yml", "jouled-record-tenants")
+def intervals_of(series: str, files: Sequence[Path]) -> set[str]:
+    """Return how often rules whose names hold ``series`` are evaluated."""
+    groups = [
+        group
+        for file in files
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    ]
+    return {
+        str(group["interval"])
+        for group in groups
+        for rule in group["rules"]
+        if series in rule["record"]
+    }
 
-    assert nodes == f"{NODES_RULES_S}s"
-    assert tenants == f"{TENANTS_RULES_S // 60}m"
+
+@pytest.mark.parametrize("files", [OF_ONE_SERVER, OF_SHARDS], ids=["one", "shards"])
+def test_the_dashboards_know_how_often_rules_are_evaluated(
+    files: Sequence[Path],
+) -> None:
+    """A sum over recorded power times another interval would be another energy.
+
+    Also above shards, whose sums have the names of the rules of one server.
+    """
+    nodes = intervals_of(":jouled_node_energy_joules:", files)
+    tenants = intervals_of(":jouled_tenant_energy_joules:", files)
+
+    assert nodes == {f"{NODES_RULES_S}s"}
+    assert tenants == {f"{TENANTS_RULES_S // 60}m"}
 
 
 @needs_promtool

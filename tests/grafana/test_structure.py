@@ -210,6 +210,39 @@ def test_links_lead_somewhere_and_keep_the_time(dashboard: Dashboard) -> None:
     assert links.faults_of(dashboard, BY_UID) == []
 
 
+@every_dashboard
+def test_one_figure_is_of_the_end_of_the_time_range(dashboard: Dashboard) -> None:
+    """The last value of a range may be hours old: missing would look like now."""
+    over_time = [
+        panel["title"]
+        for panel in dashboard.panels()
+        if panel["type"] in {"stat", "bargauge"}
+        for target in panel["targets"]
+        if target.get("range") or not target.get("instant")
+    ]
+
+    assert over_time == []
+
+
+@every_dashboard
+def test_links_of_tables_carry_what_their_rows_have(dashboard: Dashboard) -> None:
+    """A job without its scheduler, or a user without, would be found nowhere."""
+    assert links.columns_of(dashboard) == []
+
+
+def test_a_link_to_a_column_that_is_not_there_is_told() -> None:
+    """The queries of a table keep the labels of its columns alone."""
+    raw = example()
+    address = '/d/example?var-cluster=${__data.fields["cluster"]:percentencode}'
+    nodes(raw)["fieldConfig"]["overrides"][0]["properties"].append(
+        {"id": "links", "value": [{"title": "X", "url": address}]}
+    )
+
+    (fault,) = links.columns_of(as_dashboard(raw))
+
+    assert "asks for the column cluster" in fault
+
+
 def test_every_dashboard_has_a_uid_of_its_own() -> None:
     """Of two with one uid Grafana shows one."""
     assert structure.uids(ALL) == []
