@@ -37,6 +37,10 @@ _REMEDIES: Mapping[Why, str] = {
     "nonsense": "What answers at prometheus.url is not what Prometheus is documented "
     "to say. Look at what stands between it and the hub.",
 }
+_NOT_RECORDED = (
+    f"Of more than {MOST_NODES_WITHOUT_RULES} nodes only recorded sums are asked for, "
+    "and there are none: no job runs, or the rules of {rules} are not in Prometheus."
+)
 
 
 class Store(Protocol):
@@ -139,6 +143,23 @@ class Asker:
             return ()
         self._lacks(question)
         return None
+
+    def best_or_none(self, question: Question) -> Rows | None:
+        """Ask as ``best`` does, where no rows may mean that there is nothing.
+
+        Without recorded sums nobody knows which it is, unless what they are sums of is
+        asked for too: then it is ``None``.
+
+        Raises:
+            StoreError: there is no use in asking on.
+        """
+        rows = self.best(question, may_be_none=True)
+        if rows == () and not self.with_raw:
+            remedy = _NOT_RECORDED.format(rules=question.rules)
+            missing = Missing(question.part, "rules", remedy)
+            self._missing.setdefault(question.part, missing)
+            return None
+        return rows
 
     def course(
         self, question: Question, by: str, length_s: int, step_s: int

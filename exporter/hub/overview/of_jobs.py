@@ -31,7 +31,7 @@ class OfJobs:
         recorded = self._series.sums("cluster_scheduler:jouled_jobs:count")
         of_each = by("max", ("cluster", "scheduler"), recorded)
         question = Question("running", f"count({jobs})", f"sum({of_each})", _RULES)
-        rows = asker.best(question, may_be_none=True)
+        rows = asker.best_or_none(question)
         if rows is None:
             return None
         return int(rows[0].value) if rows else 0
@@ -48,14 +48,13 @@ class OfJobs:
     def largest(self, asker: Asker) -> tuple[Job, ...] | None:
         """Return the jobs that draw the most power; first the most."""
         power = self._of_each("job_power_watts:sum", "jouled_job_power_watts")
-        rows = asker.best(
+        rows = asker.best_or_none(
             Question(
                 power.part,
                 f"topk({_MOST}, {power.raw})",
                 f"topk({_MOST}, {power.recorded})",
                 _RULES,
-            ),
-            may_be_none=True,
+            )
         )
         if not rows:
             return None if rows is None else ()

@@ -30,14 +30,13 @@ class OfTenants:
         """Return the power of all jobs by scheduler, W."""
         raw = f"rate({self._series.raw(f'jouled_{_ENERGY}_total')}[5m])"
         recorded = self._series.sums(f"cluster_scheduler:jouled_{_ENERGY}:rate5m")
-        rows = asker.best(
+        rows = asker.best_or_none(
             Question(
                 "schedulers",
                 by("sum", _SCHEDULER, raw),
                 by("max", _SCHEDULER, recorded),
                 _RULES,
-            ),
-            may_be_none=True,
+            )
         )
         if rows is None:
             return None
@@ -49,7 +48,7 @@ class OfTenants:
 
     def tenants(self, asker: Asker) -> tuple[Tenant, ...] | None:
         """Return those with the most energy in the last 24 hours; first the most."""
-        rows = asker.best(_top(self._of_day(_ENERGY)), may_be_none=True)
+        rows = asker.best_or_none(_top(self._of_day(_ENERGY)))
         if not rows:
             return None if rows is None else ()
         # Small in number, whatever there is; of others nothing is asked.

@@ -63,11 +63,12 @@ class Reader:
         asker.with_raw = known <= MOST_NODES_WITHOUT_RULES
         power_w = self._nodes.power(asker)
         grams_per_s, fallback_ratio = self._nodes.grams(asker)
-        gpus, gpus_idle = self._jobs.gpus(asker)
         down = self._nodes.down(asker) if up < known else ()
         course = self._nodes.course(asker)
         jobs = self._jobs.largest(asker)
         running = self._jobs.running(asker)
+        # Where nobody knows of jobs, nobody knows what they hold.
+        gpus, gpus_idle = (None, None) if running is None else self._jobs.gpus(asker)
         components_w = self._nodes.components(asker)
         schedulers_w = self._tenants.schedulers(asker)
         unattributed_w = self._nodes.unattributed(asker)

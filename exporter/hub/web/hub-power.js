@@ -109,7 +109,9 @@ export function drawSplit(overview) {
   }));
   const found = [...jobs, ...rest].filter(({ w }) => w > 0);
   const total = found.reduce((sum, { w }) => sum + w, 0);
-  const parts = found.map((one) => ({ ...one, share: one.w / total, value: percent(one.w / total) }));
+  // Of a part of it alone each share would be too large.
+  const isWhole = Boolean(schedulers && unattributed);
+  const parts = !isWhole ? [] : found.map((one) => ({ ...one, share: one.w / total, value: percent(one.w / total) }));
   const words = parts.map(({ name, value }) => `${name} ${value}`).join(", ");
   fillStack($("split-bar"), $("split"), parts, `Power of the last minutes: ${words}`);
   $("split-bar").parentElement.hidden = !parts.length && overview.course === null;

@@ -155,6 +155,30 @@ def test_without_rules_a_large_cluster_is_not_added_up(world: World) -> None:
     assert world.sums.about("jouled_node_power_watts") == []
 
 
+def test_without_rules_for_jobs_a_large_cluster_is_not_said_to_be_empty(
+    world: World,
+) -> None:
+    """Rules of nodes alone say nothing of who uses them: that is not 0."""
+    world.sums.rows = {
+        name: rows
+        for name, rows in recorded().items()
+        if "job" not in name and "tenant" not in name
+    }
+
+    overview = world.read()
+
+    assert overview.power_w == 1_200_000
+    assert (overview.running, overview.gpus, overview.gpus_idle) == (None, None, None)
+    assert overview.jobs is None
+    assert overview.schedulers_w is None
+    assert overview.day is not None
+    assert overview.day.tenants is None
+    remedies = {one.part: one.remedy for one in overview.missing}
+    assert set(remedies) == {"jobs", "running", "schedulers", "tenants"}
+    assert "record-jobs.yml" in remedies["jobs"]
+    assert "record-tenants.yml" in remedies["tenants"]
+
+
 def test_a_prometheus_without_nodes_is_asked_nothing_further(world: World) -> None:
     """The page says how to add them; zero watts would be a lie."""
     world.sums.rows = {}
