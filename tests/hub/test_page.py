@@ -201,7 +201,7 @@ def test_while_prometheus_is_away_the_last_figures_are_marked_as_old(
     with visiting(browser, world) as visit:
         page = visit.page
         expect(page.locator("#unknown")).to_contain_text(
-            re.compile(rf"Prometheus has not answered since {CLOCK}.*ConnectError")
+            re.compile(rf"Prometheus has not answered since .*{CLOCK}.*ConnectError")
         )
         expect(page.locator("#power")).to_contain_text("214")
         expect(page.locator("#power .tag")).to_have_text("stale")
@@ -246,6 +246,78 @@ def test_a_figure_that_is_not_known_is_a_dash_with_its_reason(
         expect(page.locator("#jobs-empty")).to_have_text("Load jobs.yml.")
         expect(page.locator("#tenants-empty")).to_have_text("Load tenants.yml.")
         assert visit.faults() == []
+
+
+def test_shares_of_a_part_are_not_shown_as_those_of_all(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Where nobody tells what jobs draw, the rest of it is not all there is."""
+    world = quiet_world(tmp_path)
+    missing = (Missing("schedulers", "rules", "Load schedulers.yml."),)
+    world.overview.standing = standing(
+        replace(busy_overview(NOW - 12.0), schedulers_w=None, missing=missing)
+    )
+    with visiting(browser, world) as visit:
+        page = visit.page
+        expect(page.locator("#split-empty")).to_have_text("Load schedulers.yml.")
+        expect(page.locator("#split li")).to_have_count(0)
+        expect(page.locator("#split-bar")).to_be_hidden()
+        assert visit.faults() == []
+
+
+def test_old_figures_have_their_age_while_newer_ones_are_asked_for(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Nobody looked for hours, so nobody asked; a hung Prometheus looks the same."""
+    world = quiet_world(tmp_path)
+    world.overview.standing = standing(busy_overview(NOW - 3 * HOUR_S))
+    with visiting(browser, world) as visit:
+        expect(visit.page.locator("#power-title")).to_contain_text(
+            "3 h 0 min ago; being asked for"
+        )
+
+
+def test_a_moment_of_another_day_is_told_with_its_day(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Of a page that was left open over a weekend, the time alone says little."""
+    with visiting(browser, quiet_world(tmp_path)) as visit:
+        today, before = visit.page.evaluate(
+            """async () => {
+              const { moment } = await import("./words.js");
+              return [0, 3].map((days) => moment(Date.now() / 1000 - days * 86400));
+            }"""
+        )
+
+        assert re.fullmatch(rf"{CLOCK}:\d\d", today)
+        assert re.fullmatch(rf"\d+ [A-Z][a-z]+ {CLOCK}:\d\d", before)
+
+
+def test_lists_keep_what_stays_and_nothing_that_is_gone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Two feeds of one provider fail alike; and who has the focus keeps it."""
+    with visiting(browser, quiet_world(tmp_path)) as visit:
+        counts, has_focus = visit.page.evaluate(
+            """async () => {
+              const { keyed } = await import("./page.js");
+              const list = document.createElement("ul");
+              document.body.append(list);
+              const make = () => document.createElement("button");
+              const same = (name) => name;
+              const show = (names) => keyed(list, names, same, make, () => {});
+              const counts = ["aab", "aab", "aab", "ab"].map((names) => {
+                show([...names]);
+                return list.children.length;
+              });
+              list.lastChild.focus();
+              show(["b"]);
+              return [counts, document.activeElement === list.firstChild];
+            }"""
+        )
+
+        assert counts == [3, 3, 3, 2]
+        assert has_focus
 
 
 def test_a_cluster_at_rest_is_no_fault(browser: Browser, tmp_path: Path) -> None:

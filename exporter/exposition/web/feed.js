@@ -1,7 +1,7 @@
 // Asks the daemon every few seconds, and says how that goes.
 
 import { $, setText, showNotice } from "./page.js";
-import { clock } from "./words.js";
+import { moment } from "./words.js";
 
 const DEADLINE_MS = 10000;
 
@@ -29,8 +29,8 @@ export function setState(state, text, remedy = "") {
 }
 
 function explain(error, who, sinceUnixS) {
-  const kept = sinceUnixS === null ? "" : ` What you see is of ${clock(sinceUnixS)}.`;
-  const since = sinceUnixS === null ? "" : ` since ${clock(sinceUnixS)}`;
+  const kept = sinceUnixS === null ? "" : ` What you see is of ${moment(sinceUnixS)}.`;
+  const since = sinceUnixS === null ? "" : ` since ${moment(sinceUnixS)}`;
   switch (error.status) {
     case 401:
       return ["lost", "not signed in", `The ${who} wants a name and a password that it knows.${kept} Load the page again to be asked for them.`];
@@ -52,8 +52,12 @@ function explain(error, who, sinceUnixS) {
  */
 export function follow({ everyMs, who, ask: fetchAll, show, sinceUnixS }) {
   let timer = null;
+  let isAsking = false;
 
   async function update() {
+    // Who comes back to the page while it asks waits for that answer.
+    if (isAsking) return;
+    isAsking = true;
     clearTimeout(timer);
     try {
       const found = await fetchAll().catch((error) => {
@@ -62,6 +66,7 @@ export function follow({ everyMs, who, ask: fetchAll, show, sinceUnixS }) {
       });
       if (found !== null) setState(...(show(found) ?? ["live", "live"]));
     } finally {
+      isAsking = false;
       if (!document.hidden) timer = setTimeout(update, everyMs);
     }
   }

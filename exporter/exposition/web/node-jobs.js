@@ -32,9 +32,8 @@ const COLUMNS = [
   {
     label: "GPUs", className: "number", sort: (job) => job.gpus, first: "down",
     when: (jobs) => jobs.some((job) => job.gpus),
-    cell: (job) => (job.gpus
-      ? [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]
-      : UNKNOWN),
+    cell: (job) => (job.gpus === null ? UNKNOWN
+      : [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]),
   },
   {
     label: "Power", className: "number", sort: (job) => job.power_w, first: "down",

@@ -2,7 +2,7 @@
 
 import { ask, follow } from "./feed.js";
 import { $, setTag, setText } from "./page.js";
-import { clock, watts } from "./words.js";
+import { moment, watts } from "./words.js";
 import { drawJobs } from "./node-jobs.js";
 import { drawAbout, drawDevices, drawGpus, drawSources, drawSplit } from "./node-parts.js";
 import { drawCarbon, drawHistory, drawPower } from "./node-power.js";
@@ -33,8 +33,8 @@ function show([node, jobs, intensity]) {
   drawAbout(node);
   const ageS = (performance.now() - lastTickMs) / 1000;
   if (ageS <= Math.max(10, 5 * node.interval_s)) return null;
-  return ["lost", `no new sample since ${clock(node.unix_s)}`,
-    `The daemon answers, but it has not sampled since ${clock(node.unix_s)}: something hangs. Look at its log and restart it.`];
+  return ["lost", `no new sample since ${moment(node.unix_s)}`,
+    `The daemon answers, but it has not sampled since ${moment(node.unix_s)}: something hangs. Look at its log and restart it.`];
 }
 
 follow({

@@ -23,7 +23,14 @@ export function add(parent, tag, className, text) {
 
 /** Keep one child per item, in order, making and removing only what has to be. */
 export function keyed(parent, items, keyOf, make, update) {
-  const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  const wanted = new Set(items.map(keyOf));
+  const old = new Map();
+  // Removed first: whoever follows keeps its place, and with it the focus. Items that go
+  // by the same key are made anew each time.
+  for (const node of [...parent.children]) {
+    if (wanted.has(node.dataset.key) && !old.has(node.dataset.key)) old.set(node.dataset.key, node);
+    else node.remove();
+  }
   items.forEach((item, index) => {
     const key = keyOf(item);
     let node = old.get(key);
@@ -35,7 +42,6 @@ export function keyed(parent, items, keyOf, make, update) {
     update(node, item, index);
     if (parent.children[index] !== node) parent.insertBefore(node, parent.children[index] ?? null);
   });
-  for (const node of old.values()) node.remove();
 }
 
 /**

@@ -84,3 +84,6 @@ export const clock = (unixS) => at(unixS);
 export const hours = (unixS) => at(unixS, { hour: "2-digit", minute: "2-digit" });
 export const date = (unixS) => new Date(unixS * 1000)
   .toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+/** The time of the clock, with the day once it could be taken for another one's. */
+export const moment = (unixS) => (Math.abs(Date.now() / 1000 - unixS) < 43200 ? clock(unixS)
+  : `${date(unixS)} ${clock(unixS)}`);

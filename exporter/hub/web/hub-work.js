@@ -49,9 +49,8 @@ const JOBS = [
   },
   {
     label: "GPUs", className: "number", sort: (job) => job.gpus, first: "down",
-    cell: (job) => (job.gpus
-      ? [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]
-      : UNKNOWN),
+    cell: (job) => (job.gpus === null ? UNKNOWN
+      : [plain.format(job.gpus), job.gpu_utilization_ratio === null ? "" : `${percent(job.gpu_utilization_ratio)} used`]),
   },
   { label: "Power", className: "number", sort: (job) => job.power_w, first: "down", cell: (job) => watts(job.power_w) },
   { label: "Energy", className: "number", sort: (job) => job.energy_j, first: "down", cell: (job) => energy(job.energy_j) },

@@ -2,7 +2,7 @@
 
 import { ask, follow } from "./feed.js";
 import { $, add, keyed, setAside, setText, showNotice } from "./page.js";
-import { clock, duration, plain, watts } from "./words.js";
+import { duration, moment, plain, watts } from "./words.js";
 import { drawBudgets, drawZones } from "./hub-grid.js";
 import { drawHistory, drawPower, drawSplit } from "./hub-power.js";
 import { drawAsked, drawNodes } from "./hub-state.js";
@@ -31,15 +31,15 @@ function whyUnknown({ prometheus, observed_unix_s: seen, missing }) {
     return `Prometheus does not tell anything: ${prometheus.error}. See whether it runs, and whether prometheus.url in the hub's file is its address.`;
   }
   if (prometheus.error) {
-    return `Prometheus has not answered since ${clock(prometheus.failing_since_unix_s)}: ${prometheus.error}. The figures of the cluster are of ${clock(seen)}. See whether it runs and whether the hub reaches it.`;
+    return `Prometheus has not answered since ${moment(prometheus.failing_since_unix_s)}: ${prometheus.error}. The figures of the cluster are of ${moment(seen)}. See whether it runs and whether the hub reaches it.`;
   }
   if (seen === null) return "Prometheus is being asked for the first time.";
   return missing.find(({ part }) => part === "nodes")?.remedy ?? "";
 }
 
 function ageOf({ unix_s: now, observed_unix_s: seen, prometheus, complete }) {
-  if (now - seen > OLD_S && !prometheus.error) return "being asked for";
-  return `${duration(now - seen)} ago${complete ? "" : ", incomplete"}`;
+  const age = `${duration(now - seen)} ago${complete ? "" : ", incomplete"}`;
+  return now - seen > OLD_S && !prometheus.error ? `${age}; being asked for` : age;
 }
 
 /** Say at the top what needs somebody, each a way to where it is explained. */
