@@ -43,6 +43,7 @@ def enter() -> Path:
         OSError: no directory, or no process, can be made.
     """
     parent = os.getpid()
+    terminal = next(filter(os.isatty, range(3)), None)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_where()))
     try:
@@ -57,7 +58,7 @@ def enter() -> Path:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return folder
     try:
-        code = _wait(child)
+        code = _wait(child, terminal)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -78,14 +79,22 @@ def _end_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait(child: int) -> int:
-    """Pass signals on until the child is gone; return its exit code."""
+def _wait(child: int, terminal: int | None) -> int:
+    """Pass signals on until the child is gone; return its exit code.
+
+    Args:
+        child: its process id.
+        terminal: descriptor of the terminal it was started from, if any.
+    """
     was_told = False
     kill_at_s = float("inf")
     while True:
         left_s = min(max(0.0, kill_at_s - time.monotonic()), 3600.0)
         heard = signal.sigtimedwait(_HEARD, left_s)
         number = signal.SIGCHLD if heard is None else heard.si_signo
+        if number == signal.SIGHUP and terminal is not None and not os.isatty(terminal):
+            # Its terminal is closed: it would go on with nobody to end it.
+            number = signal.SIGTERM
         if number in _TOLD_TO_STOP and not was_told:
             was_told = True
             kill_at_s = time.monotonic() + _END_WITHIN_S
