@@ -14,7 +14,7 @@ SEVERITIES = {
     "warning": ("warning", look.ORANGE),
     "info": ("info", look.BLUE),
 }
-NONE_FIRES = "no alert"
+NONE_FIRES = "no alert, if Prometheus has loaded the alert rules"
 
 _MOST = 50
 _FIRING = {"1": ("fires", look.RED)}

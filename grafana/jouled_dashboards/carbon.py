@@ -55,7 +55,7 @@ def _now() -> list[Panel]:
             ),
             current(f"avg({_INTENSITY})"),
             color=look.GREEN,
-            steps=((200, look.YELLOW), (500, look.ORANGE)),
+            steps=look.INTENSITY_STEPS,
         ),
         stat(
             About(
@@ -85,7 +85,7 @@ def _now() -> list[Panel]:
             ),
             current(f"sum({_FALLBACK}) / sum({_GRAMS})"),
             color=look.GREEN,
-            steps=((0.01, look.YELLOW), (0.2, look.RED)),
+            steps=look.FALLBACK_STEPS,
         ),
         stat(
             About(

@@ -256,7 +256,7 @@ def quality() -> list[Panel]:
             ),
             width=6,
             color=look.GREEN,
-            steps=((0.05, look.YELLOW), (0.5, look.RED)),
+            steps=look.FALLBACK_STEPS,
         ),
         stat(
             About(
@@ -265,9 +265,15 @@ def quality() -> list[Panel]:
                 "their power is computed from the use of their CPUs. Take it as a "
                 "hint.",
                 look.COUNT,
-                "none",
+                panels.NEEDS_RULES,
             ),
-            current(f"sum(cluster:jouled_nodes_estimated:count{{{CLUSTER}}})"),
+            current(
+                f"""
+                sum(cluster:jouled_nodes_estimated:count{{{CLUSTER}}})
+                  or
+                0 * sum(cluster:jouled_up:sum{{{CLUSTER}}})
+                """
+            ),
             width=6,
             color=look.TEXT,
             steps=((1, look.ORANGE),),

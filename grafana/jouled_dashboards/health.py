@@ -78,8 +78,9 @@ def _now() -> list[Panel]:
             About(
                 "Sensors that cannot be read",
                 "Sources of any node that exist and failed in the last ten minutes. "
-                "What a machine never had is not counted.\n\n**When it is red**: their "
-                "energy is in no counter. The table below says which and why.",
+                "What a machine never had is not counted; checkpoint and archive are."
+                "\n\n**When it is red**: the energy of a sensor is in no counter "
+                "meanwhile. The table below says which and why.",
                 look.COUNT,
             ),
             current(down),

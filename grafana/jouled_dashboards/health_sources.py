@@ -7,6 +7,7 @@ from grafana.jouled_dashboards.queries import graphed, tabled
 from grafana.jouled_dashboards.tables import Label, Value, table
 
 _MOST = 50
+_NONE_DOWN = "none that a node tells of"
 _WORST = 10
 # Distance of points where each node is asked: of thousands a finer graph is slow.
 _SELDOM = "2m"
@@ -38,7 +39,7 @@ def sources(cluster: str, nodes: str) -> list[Panel]:
                 "Sources that exist and could not be read in the last ten minutes, on "
                 "how many nodes." + what_to_do,
                 look.COUNT,
-                "every sensor that is there can be read",
+                _NONE_DOWN,
             ),
             [Label("source", "Source"), Label("reason", "Reason")],
             [
@@ -64,7 +65,7 @@ def sources(cluster: str, nodes: str) -> list[Panel]:
                 f"Up to {_MOST} of the same, with the ticks in which it failed. The "
                 "link leads to the node." + what_to_do,
                 look.COUNT,
-                "every sensor that is there can be read",
+                _NONE_DOWN,
             ),
             [
                 Label(

@@ -60,6 +60,9 @@ Steps = Sequence[tuple[float, str]]
 INTENSITY_STEPS: Steps = ((150, YELLOW), (350, ORANGE), (600, RED))
 """Carbon intensity, gCO2e/kWh: below the first are grids of water, wind and atoms."""
 
+FALLBACK_STEPS: Steps = ((0.01, YELLOW), (0.2, RED))
+"""Part of grams computed on fallback data; budgets call 0.2 and more estimated."""
+
 
 def thresholds(base: str, steps: Steps = ()) -> ThresholdsConfig:
     """Return thresholds.
