@@ -17,6 +17,7 @@ SEVERITIES = {
 NONE_FIRES = "no alert, if Prometheus has loaded the alert rules"
 
 _MOST = 50
+_NEW_S = 600
 _FIRING = {"1": ("fires", look.RED)}
 
 
@@ -27,9 +28,13 @@ def alert_events(name: str, selector: str) -> TimedEvents:
         name: of the switch at the top of the dashboard.
         selector: of the alerts.
     """
+    # The newest of its kind, while it is new. When that is over an older one would be
+    # the newest, and Grafana draw a time that goes backwards. Ten minutes are more than
+    # one point, in a range of weeks too.
+    newest = f"max by (alertname, severity) (ALERTS_FOR_STATE{{{selector}}})"
     return TimedEvents(
         name,
-        f"max by (alertname, severity) (ALERTS_FOR_STATE{{{selector}}}) * 1000",
+        f"({newest} > time() - {_NEW_S}) * 1000",
         "{{alertname}}",
         "{{severity}}",
         look.ORANGE,
