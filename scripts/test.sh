@@ -30,7 +30,7 @@ again=build/pytest-again.log
 rm -f "$again"
 status=0
 # Also the daemons that tests start are measured: see [tool.coverage.run] patch.
-coverage run -m pytest -n "$WORKERS" --dist loadgroup 2>&1 |
+coverage run -m pytest --numprocesses "$WORKERS" 2>&1 |
     tee build/pytest.log || status=$?
 # 1: some tests failed. Anything else is no verdict on tests.
 if [[ $status -eq 1 ]] && (("$(told_failed)" <= MOST_UNSTABLE)); then

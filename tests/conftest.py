@@ -1,10 +1,10 @@
 """What all tests share: how thoroughly hypothesis looks, and what runs together."""
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Neither has a deadline per example: a machine may be busy with something else.
 settings.register_profile(
@@ -18,15 +18,20 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-_HERE = Path(__file__).parent
 # One cluster of Slurm to a machine: its files follow each other.
-_ONE_AFTER_THE_OTHER = frozenset({"helm", "slurm"})
+_ONE_AFTER_THE_OTHER = ("tests/helm/", "tests/slurm/")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process where several run side by side."""
-    for item in items:
-        place = item.path.relative_to(_HERE)
-        folder = place.parts[0]
-        group = folder if folder in _ONE_AFTER_THE_OTHER else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # the library has no types
+    """Keeps a file's tests in one process where several run side by side."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((f for f in _ONE_AFTER_THE_OTHER if file.startswith(f)), file)
+
+
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: object
+) -> LoadScopeScheduling:
+    """Say which tests go together, whatever the command line says."""
+    return _ByFile(config, log)
