@@ -72,7 +72,7 @@ def played_node() -> Iterator[Node]:
         with machine.playing():
             yield Node(
                 gpus=tuple(gpu.uuid for gpu in driver.gpus),
-                env=driver.env(),
+                env=driver.env(constant=True),
                 directory=directory,
                 sysfs=machine.sysfs,
             )

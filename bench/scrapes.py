@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import re
 import socket
 import statistics
 import time
@@ -11,6 +12,8 @@ from bench.processes import Cost, cpu_seconds
 
 _TIMEOUT_S = 10.0
 _READY_WITHIN_S = 30.0
+_PIECE_BYTES = 2**20
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
 
 PROMETHEUS = {
     "Accept": (
@@ -29,7 +32,7 @@ class Scrapes:
 
     Attributes:
         series: samples in one body.
-        bytes: length of one body on the wire.
+        bytes: length of one answer on the wire.
         median_s: median latency as the client sees it, s.
         cpu_s: CPU time of the exporter for one scrape, s.
     """
@@ -96,41 +99,92 @@ def scrape(
         seconds: for how long; at least 3 scrapes are made.
         idle: its cost without scrapes, which is subtracted.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
-    connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    body = _get(connection, headers)
+    client = _Client(port, headers)
+    answer = client.get()
     latencies: list[float] = []
     begin_s, cpu_s = time.monotonic(), cpu_seconds(pid)
     count = max(3, int(seconds))
     for number in range(count):
         time.sleep(max(0.0, begin_s + number - time.monotonic()))
         asked_s = time.monotonic()
-        body = _get(connection, headers)
+        answer = client.get()
         latencies.append(time.monotonic() - asked_s)
     time.sleep(max(0.0, begin_s + count - time.monotonic()))
     elapsed_s = time.monotonic() - begin_s
     used_s = cpu_seconds(pid) - cpu_s
-    connection.close()
+    client.close()
     own_s = used_s - idle.cpu_s / idle.seconds * elapsed_s
     return Scrapes(
-        series=_count_series(body),
-        bytes=len(body),
+        series=_count_series(answer),
+        bytes=len(answer),
         median_s=statistics.median(latencies),
         cpu_s=max(0.0, own_s) / count,
     )
 
 
-def _get(connection: http.client.HTTPConnection, headers: dict[str, str]) -> bytes:
-    connection.request("GET", "/metrics", headers=headers)
-    response = connection.getresponse()
-    body = response.read()
-    if response.status != http.HTTPStatus.OK:
-        msg = f"a scrape was answered with {response.status}"
-        raise RuntimeError(msg)
-    return body
+class _Client:
+    """One connection, read as bytes.
+
+    A client that parses headers into objects would add its own time to each latency.
+    """
+
+    def __init__(self, port: int, headers: dict[str, str]) -> None:
+        lines = [
+            "GET /metrics HTTP/1.1",
+            f"Host: 127.0.0.1:{port}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        self._request = "\r\n".join([*lines, "", ""]).encode("ascii")
+        self._socket = socket.create_connection(("127.0.0.1", port), _TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get(self) -> bytes:
+        """Scrape once; return head and body as they came.
+
+        Raises:
+            RuntimeError: the answer is not "200 OK", or ends too early.
+        """
+        self._socket.sendall(self._request)
+        answer = b""
+        while not _is_whole(answer):
+            piece = self._socket.recv(_PIECE_BYTES)
+            if not piece:
+                msg = "an exporter hung up in the middle of a scrape"
+                raise RuntimeError(msg)
+            answer += piece
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            msg = f"a scrape was answered with {answer[:40]!r}"
+            raise RuntimeError(msg)
+        return answer
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
 
 
-def _count_series(body: bytes) -> int:
-    text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-    return sum(1 for line in text.splitlines() if line and not line.startswith(b"#"))
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if found := _LENGTH.search(head):
+        return len(body) >= int(found[1])
+    return body.endswith(b"\r\n0\r\n\r\n")
+
+
+def _body(answer: bytes) -> bytes:
+    """Return the body of an answer, freed of its chunks and unpacked."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not _LENGTH.search(head):
+        chunks, rest = [], body
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            chunks.append(rest[: int(size, 16)])
+            rest = rest[int(size, 16) + 2 :]
+        body = b"".join(chunks)
+    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+
+
+def _count_series(answer: bytes) -> int:
+    return sum(
+        1 for line in _body(answer).splitlines() if line and not line.startswith(b"#")
+    )

@@ -69,7 +69,7 @@ class JobTotals(NamedTuple):
         workload: which one.
         labels: frozen labels.
         created_unix_s: when its counters started from 0.
-        energy_j: per component it has used, J.
+        energy_j: per component it has used, in their order, J.
         power_w: per component, mean of this tick; empty once it ended.
         emissions_g: grams since it was first seen.
         cpu_s: CPU time it was charged for, s.

@@ -40,7 +40,7 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
             [
                 ((*labels, component), power_w, None)
                 for labels, job in jobs
-                for component, power_w in sorted(job.power_w)
+                for component, power_w in job.power_w
             ],
         ),
         Family(
@@ -48,7 +48,7 @@ def job_families(snapshot: Snapshot, job_info: Metric) -> list[Family]:
             [
                 ((*labels, component), energy_j, job.created_unix_s)
                 for labels, job in jobs
-                for component, energy_j in sorted(job.energy_j)
+                for component, energy_j in job.energy_j
             ],
         ),
         Family(

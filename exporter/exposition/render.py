@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic_core import to_json
 
-from exporter.exposition.family import Family, LabelValues
+from exporter.exposition.family import Family, LabelValues, Sample
 from exporter.exposition.metric import Metric
 
 Format = Literal["text", "openmetrics"]
@@ -47,7 +47,7 @@ class _Series:
 class _MetricLines:
     """The text of one metric and of its series."""
 
-    __slots__ = ("headers", "metric", "series")
+    __slots__ = ("headers", "labels", "metric", "order", "series")
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -56,6 +56,23 @@ class _MetricLines:
             "openmetrics": _openmetrics_header(metric),
         }
         self.series: dict[LabelValues, _Series] = {}
+        self.labels: list[LabelValues] = []
+        self.order: list[_Series] = []
+
+    def in_order(self, samples: list[Sample]) -> list[_Series]:
+        """Return the series of these samples, in their order.
+
+        That is usually the order of the last scrape, and comparing labels costs
+        less than looking them up.
+        """
+        labels = [one[0] for one in samples]
+        if labels != self.labels:
+            series = self.series
+            self.order = [series.get(each) or self.add(each) for each in labels]
+            self.labels = labels
+            # Ended jobs leave nothing behind.
+            self.series = dict(zip(labels, self.order, strict=True))
+        return self.order
 
     def add(self, labels: LabelValues) -> _Series:
         """Write name and labels of a new series, a space behind them."""
@@ -71,13 +88,6 @@ class _MetricLines:
         value = format_value(created_unix_s)
         one.created_line = f"{self.metric.family}_created{text} {value}\n"
         one.created_unix_s = created_unix_s
-
-    def forget_all_but(self, alive: Iterable[LabelValues]) -> None:
-        """Drop the series that were not in this snapshot."""
-        alive = set(alive)
-        self.series = {
-            labels: one for labels, one in self.series.items() if labels in alive
-        }
 
 
 class Renderer:
@@ -106,18 +116,16 @@ class Renderer:
             if known is None or known.metric is not metric:
                 # A site may have added labels of its own.
                 known = self._metrics[metric.name] = _MetricLines(metric)
-            series = known.series
             if samples:
                 write(known.headers[form])
-            for (labels, _, created_unix_s), number in zip(samples, numbers):  # noqa: B905 - the numbers go on with the next metric
-                one = series.get(labels) or known.add(labels)
+            # Not strict: the numbers go on with the next metric.
+            shown = zip(known.in_order(samples), samples, numbers, strict=False)
+            for one, (labels, _, created_unix_s), number in shown:
                 write(f"{one.prefix}{number}\n")
                 if with_created and created_unix_s is not None:
                     if created_unix_s != one.created_unix_s:
                         known.write_created(one, labels, created_unix_s)
                     write(one.created_line)
-            if len(series) > len(samples):
-                known.forget_all_but(labels for labels, _, _ in samples)
         return "".join(out)
 
     def remembered_series(self) -> int:

@@ -156,15 +156,12 @@ def test_components_come_in_one_order_whatever_the_order_of_the_snapshot() -> No
             ComponentTotals("gpu", Joules(1.0), None),
             ComponentTotals("cpu", Joules(2.0), None),
         ),
-        jobs=(job(energy_j=(("gpu", Joules(1.0)), ("cpu", Joules(2.0)))),),
     )
 
     found = all_samples(shuffled)
 
     energy = found[node_metrics.COMPONENT_ENERGY.name]
     assert [labels for labels, _, _ in energy] == [("cpu",), ("gpu",)]
-    energy = found[job_metrics.JOB_ENERGY.name]
-    assert [labels[-1] for labels, _, _ in energy] == ["cpu", "gpu"]
 
 
 def test_only_counters_of_jobs_and_tenants_tell_when_they_began() -> None:

@@ -188,11 +188,20 @@ class FakeNvml:
         self._mtime_ns = 0
         self.write()
 
-    def env(self, *, old_driver: bool = False) -> dict[str, str]:
-        """Return what a process needs in its environment to find this driver."""
+    def env(
+        self, *, old_driver: bool = False, constant: bool = False
+    ) -> dict[str, str]:
+        """Return what a process needs in its environment to find this driver.
+
+        Args:
+            old_driver: it lacks what came with later drivers.
+            constant: nothing will be changed, so that the driver need not look for
+                it; what it costs to look is nothing that a reader should answer for.
+        """
         return {
             "LD_LIBRARY_PATH": str(build(old_driver=old_driver)),
             _STATE_VARIABLE: str(self.path),
+            **({"FAKENVML_CONSTANT": "1"} if constant else {}),
         }
 
     # --- the GPUs ---------------------------------------------------------

@@ -31,8 +31,11 @@ static struct { char call[64]; unsigned long count; } counters[64];
 
 /* --- the state file ---------------------------------------------------- */
 
+/* Looking for a change at each call costs more than the call. Whoever measures a
+ * reader says that there will be none, and the file is read once. */
 static void refresh(void) {
     const char *path = getenv("FAKENVML_STATE");
+    if (current_file.st_ino && getenv("FAKENVML_CONSTANT")) return;
     struct stat file = {0};
     int there = path && stat(path, &file) == 0;
     if (there && file.st_ino == current_file.st_ino && file.st_dev == current_file.st_dev &&
