@@ -131,6 +131,32 @@ def test_a_job_shows_what_it_holds() -> None:
     assert job(snapshot).start_unix_s == 55.0
 
 
+def test_components_of_a_job_come_in_one_order_whatever_was_read_first() -> None:
+    """A scrape that is shuffled compresses badly and compares worse."""
+    engine = Engine(EngineSettings())
+
+    *_, snapshot = [
+        engine.fold(
+            sample(
+                1000.0 + second,
+                reading(gpu("GPU-0"), 1000.0 + second, 300.0 * second),
+                reading(PACKAGE, 1000.0 + second, 100.0 * second),
+                node=node(1000.0 + second, 4.0 * second),
+                workloads=(
+                    jobs(
+                        usage("1", second, gpus=(hold("GPU-0"),), labels=labels("1")),
+                        group_cpu_s=second,
+                    ),
+                ),
+            )
+        )
+        for second in range(3)
+    ]
+
+    assert [component for component, _ in job(snapshot).energy_j] == ["cpu", "gpu"]
+    assert [component for component, _ in job(snapshot).power_w] == ["cpu", "gpu"]
+
+
 def test_a_job_without_known_gpus_has_no_gpu_utilisation() -> None:
     """None is not 0."""
     blind = usage("2", 0.0, gpus=(hold("GPU-9"),), labels=labels("2"))
