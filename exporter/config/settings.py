@@ -126,7 +126,8 @@ class Metrics:
     )
     max_jobs: int = setting(
         integer(0, 100_000),
-        "most jobs exported at a time; the energy of others goes to tenants alone",
+        "most jobs exported at a time; others wait for a place, and their energy goes "
+        "to tenants alone meanwhile",
         default=2000,
         reloadable=True,
     )

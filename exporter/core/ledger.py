@@ -8,7 +8,8 @@ A job's labels freeze when they are known, or after 5 s without; from then on it
 is exported, and its tenant is credited with what the job had used till then. What
 only describes it (``info``) is no label of a counter, and may still be added to. An
 ended job stays for a while, so that every Prometheus sees its last value, and
-leaves by age.
+leaves by age. Where there are more jobs than may be exported, the others wait for a
+place; a job that gets one begins with all that it has used since it was first seen.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,9 @@ class Ledger:
 
     The node's own totals are accumulated, not added up from devices or jobs
     that are present, so they cannot fall when one of those leaves.
+
+    ``jobs_dropped`` are the jobs that found no place among the exported ones when
+    their labels were known; ``jobs_waiting`` those that run without one now.
     """
 
     devices: dict[DeviceId, DeviceAccount] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class Ledger:
     jobs: dict[WorkloadId, JobAccount] = field(default_factory=dict)
     tenants: dict[TenantKey, TenantAccount] = field(default_factory=dict)
     jobs_dropped: int = 0
+    jobs_waiting: int = 0
 
     def open_device(self, device: DeviceId) -> None:
         """Open the accounts of a device that is new."""
@@ -185,25 +190,30 @@ class Ledger:
             job.cpu_s += cpu_s.get(workload, 0.0)
 
     def freeze_labels(self, now_s: Seconds, max_jobs: int) -> None:
-        """Freeze labels that are known or overdue, and credit the tenants."""
-        exported = sum(job.exported for job in self.jobs.values())
-        for job in self.jobs.values():
-            if job.labels is not None:
+        """Freeze labels that are known or overdue, and give out free places.
+
+        A place is free as long as fewer than ``max_jobs`` are exported. It goes to
+        the job that was seen first of those that run.
+        """
+        without = [job for job in self.jobs.values() if not job.exported]
+        free = max_jobs - len(self.jobs) + len(without)
+        waiting = 0
+        for job in without:
+            if job.labels is None:
+                known = job.usage.labels if job.usage is not None else None
+                overdue = now_s - job.first_seen_s >= LABELS_WAIT_S
+                if known is None and not overdue and job.ended_s is None:
+                    continue
+                self._freeze(job, known, now_s)
+                self.jobs_dropped += free <= 0
+            elif job.ended_s is not None:
                 continue
-            known = job.usage.labels if job.usage is not None else None
-            overdue = now_s - job.first_seen_s >= LABELS_WAIT_S
-            if known is None and not overdue and job.ended_s is None:
-                continue
-            job.labels = known or WorkloadLabels(job_id=job.workload.key)
-            energy_j = sum(job.energy_j)
-            tenant = self._book_tenant(
-                job, job.labels, energy_j, job.emissions_g, now_s
-            )
-            tenant.market_g += job.market_g
-            tenant.embodied_g += job.embodied_g
-            job.exported = exported < max_jobs
-            exported += job.exported
-            self.jobs_dropped += not job.exported
+            if free > 0:
+                job.exported = True
+                free -= 1
+            elif job.ended_s is None:
+                waiting += 1
+        self.jobs_waiting = waiting
 
     def end_jobs(
         self, ended: Iterable[WorkloadId], now_s: Seconds, unix_s: Seconds
@@ -227,6 +237,16 @@ class Ledger:
         for workload in old:
             del self.jobs[workload]
         return old
+
+    def _freeze(
+        self, job: JobAccount, known: WorkloadLabels | None, now_s: Seconds
+    ) -> None:
+        """Give a job its labels, and credit its tenant with what came before."""
+        job.labels = known or WorkloadLabels(job_id=job.workload.key)
+        energy_j = sum(job.energy_j)
+        tenant = self._book_tenant(job, job.labels, energy_j, job.emissions_g, now_s)
+        tenant.market_g += job.market_g
+        tenant.embodied_g += job.embodied_g
 
     def _book_tenant(
         self,

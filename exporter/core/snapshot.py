@@ -137,7 +137,8 @@ class Snapshot(NamedTuple):
     when no component's power is known. ``fallback_emissions_g`` is the part of
     ``emissions_g`` that was computed on fallback intensity. ``forecast`` is what is
     expected of the carbon intensity from now on. ``carbon_fetches`` counts what was
-    asked of its providers.
+    asked of its providers. ``jobs_dropped`` found no place among the exported jobs when
+    they were to be exported, and ``jobs_waiting`` run without one now.
 
     Beside the emissions: ``market_g`` are grams by the operator's contracts, of which
     a kilowatt-hour emits ``market_intensity``, and ``embodied_g`` what making the node
@@ -170,6 +171,7 @@ class Snapshot(NamedTuple):
     market_g: Grams | None = None
     embodied_g: Grams | None = None
     carbon_fetches: tuple[FetchCount, ...] = ()
+    jobs_waiting: int = 0
 
 
 class HistoryPoint(NamedTuple):

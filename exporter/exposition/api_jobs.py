@@ -51,6 +51,7 @@ def add_job_routes(
             unix_s=snapshot.unix_s,
             jobs=tuple(record_answer(record) for record in page.records),
             jobs_dropped=snapshot.jobs_dropped,
+            jobs_waiting=snapshot.jobs_waiting,
             next_cursor=page.cursor,
         )
 

@@ -239,7 +239,14 @@ class JobsAnswer(_Answer):
     unix_s: float
     jobs: tuple[JobAnswer, ...]
     jobs_dropped: Annotated[
-        int, Field(description="jobs left out because of the cap on exported jobs")
+        int,
+        Field(
+            description="jobs that found no place because of the cap on exported jobs, "
+            "since boot; some of them may have got one later"
+        ),
+    ]
+    jobs_waiting: Annotated[
+        int, Field(description="jobs that run now and are not exported for that reason")
     ]
     next_cursor: Annotated[
         int | None,

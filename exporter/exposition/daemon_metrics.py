@@ -41,8 +41,9 @@ SAMPLES_MISSED = counter(
 JOBS_DROPPED = counter(
     "jouled_jobs_dropped_total",
     (),
-    "Jobs without series of their own because the cap on exported jobs was "
-    "reached; their energy still goes to the tenant.",
+    "Jobs that found no place among the exported ones, because of the cap on them. "
+    "Each gets one if it still runs when one is free; its energy goes to its tenant "
+    "all the time.",
 )
 BUILD_INFO = info(
     "jouled_build_info",

@@ -11,6 +11,7 @@ def jobs_answer(snapshot: Snapshot) -> JobsAnswer:
         unix_s=snapshot.unix_s,
         jobs=tuple(job_answer(job) for job in snapshot.jobs),
         jobs_dropped=snapshot.jobs_dropped,
+        jobs_waiting=snapshot.jobs_waiting,
     )
 
 

@@ -72,10 +72,10 @@ class Engine:
 
         self.ended = step.ended
         ledger.end_jobs(step.ended, now_s, unix_s)
-        ledger.freeze_labels(now_s, self.settings.max_jobs)
         forgotten = ledger.forget_jobs(now_s, self.settings.ended_jobs_s)
         if forgotten:
             state.forget_in_windows(forgotten)
+        ledger.freeze_labels(now_s, self.settings.max_jobs)
         self._projector.refresh(ledger, sample)
         return build_snapshot(sample, state, self.settings, _busy_ratio(step))
 

@@ -101,6 +101,7 @@ def build_snapshot(
         ),
         missed_ticks=sample.missed_ticks,
         jobs_dropped=ledger.jobs_dropped,
+        jobs_waiting=ledger.jobs_waiting,
         sample_duration_s=sample.duration_s,
     )
     if settings.market_intensity is None and settings.embodied is None:

@@ -254,7 +254,74 @@ def test_a_cap_drops_jobs_and_not_their_energy() -> None:
 
     assert [job.exported for job in ledger.jobs.values()] == [True, True, False]
     assert ledger.jobs_dropped == 1
+    assert ledger.jobs_waiting == 1
     assert ledger.tenants[PHYSICS].energy_j == pytest.approx(10.0)
+
+
+def exported(ledger: Ledger) -> str:
+    """Return the keys of the jobs that have a place, in their order."""
+    return "".join(w.key for w, job in ledger.jobs.items() if job.exported)
+
+
+def test_a_job_that_waits_gets_the_place_of_one_that_is_forgotten() -> None:
+    """With all that it has used; its tenant was credited with it at once, and once."""
+    ledger = Ledger()
+    both = [usage(key, 0.0, labels=labels(key)) for key in "ab"]
+    see(ledger, 0.0, *both, max_jobs=1)
+    charge(ledger, 0.0, 10.0, "b")
+    ledger.end_jobs([A], Seconds(1.0), Seconds(UNIX_S + 1.0))
+    see(ledger, 600.0, both[1], max_jobs=1)
+    kept = exported(ledger)
+
+    ledger.forget_jobs(Seconds(602.0), KEEP_S)
+    see(ledger, 602.0, both[1], max_jobs=1)
+
+    assert kept == "a"
+    assert exported(ledger) == "b"
+    assert sum(ledger.jobs[B].energy_j) == pytest.approx(10.0)
+    assert ledger.jobs[B].created_unix_s == UNIX_S
+    assert ledger.tenants[PHYSICS].energy_j == pytest.approx(10.0)
+    assert (ledger.jobs_dropped, ledger.jobs_waiting) == (1, 0)
+
+
+def test_the_oldest_job_gets_a_free_place_before_younger_and_new_ones() -> None:
+    """A week of work is not hidden by bursts of jobs that come after it."""
+    ledger = Ledger()
+    known = {key: usage(key, 0.0, labels=labels(key)) for key in "abcd"}
+    see(ledger, 0.0, *(known[key] for key in "abc"), max_jobs=1)
+
+    see(ledger, 1.0, *known.values(), max_jobs=2)
+    after_a_reload = exported(ledger)
+    see(ledger, 2.0, *known.values(), max_jobs=3)
+
+    assert after_a_reload == "ab"
+    assert exported(ledger) == "abc"
+    assert (ledger.jobs_dropped, ledger.jobs_waiting) == (3, 1)
+
+
+def test_a_job_that_ended_without_a_place_gets_none() -> None:
+    """It would hide one that runs; and it waits no more."""
+    ledger = Ledger()
+    known = {key: usage(key, 0.0, labels=labels(key)) for key in "abc"}
+    see(ledger, 0.0, *known.values(), max_jobs=1)
+    ledger.end_jobs([B], Seconds(1.0), Seconds(UNIX_S + 1.0))
+
+    see(ledger, 1.0, known["a"], known["c"], max_jobs=2)
+
+    assert exported(ledger) == "ac"
+    assert (ledger.jobs_dropped, ledger.jobs_waiting) == (2, 0)
+
+
+def test_a_lower_cap_takes_no_place_away() -> None:
+    """A series that is there stays; those that come find fewer places."""
+    ledger = Ledger()
+    known = {key: usage(key, 0.0, labels=labels(key)) for key in "abc"}
+    see(ledger, 0.0, known["a"], known["b"], max_jobs=2)
+
+    see(ledger, 1.0, *known.values(), max_jobs=1)
+
+    assert exported(ledger) == "ab"
+    assert (ledger.jobs_dropped, ledger.jobs_waiting) == (1, 1)
 
 
 # --- devices and components -------------------------------------------------

@@ -226,6 +226,7 @@ class LifeOfANode(RuleBasedStateMachine):
         self.rules_2_and_3_what_is_counted_was_drawn()
         self.rule_7_counters_are_numbers()
         self.rule_8_no_job_waits_longer_than_five_seconds()
+        self.no_place_is_free_while_a_job_waits()
         self.rule_11_grams_are_the_integral_of_energy_and_intensity()
         self.rule_11_contracts_are_counted_apart()
         self.making_the_node_is_used_up_once()
@@ -312,6 +313,25 @@ class LifeOfANode(RuleBasedStateMachine):
         for job in self.life.state.ledger.jobs.values():
             if self.after.time_s - job.first_seen_s >= 5.0:
                 assert job.labels is not None
+
+    def no_place_is_free_while_a_job_waits(self) -> None:
+        """The cap is no more than reached, and a restart takes no place away."""
+        jobs = self.life.state.ledger.jobs.values()
+        exported = sum(job.exported for job in jobs)
+        waiting = [
+            job
+            for job in jobs
+            if job.labels is not None and not job.exported and job.ended_s is None
+        ]
+        cap = self.life.settings.max_jobs
+        assert exported <= cap
+        assert exported == cap or not waiting
+        assert self.after.jobs_waiting == len(waiting)
+        kept = {(j.workload, j.created_unix_s) for j in self.after.jobs}
+        for job in self.before.jobs:
+            if (account := self.life.state.ledger.jobs.get(job.workload)) is not None:
+                same = account.created_unix_s == job.created_unix_s
+                assert not same or (job.workload, job.created_unix_s) in kept
 
     def rule_11_grams_are_the_integral_of_energy_and_intensity(self) -> None:
         """Tick by tick; those on fallback data are counted apart too."""

@@ -106,8 +106,26 @@ def test_jobs_beyond_the_cap_are_counted_and_paid_by_their_tenant() -> None:
     snapshot = tick(engine, 1001.0, known("1", 1.0), known("2", 1.0))
 
     assert [one.workload for one in snapshot.jobs] == [job_id("1")]
-    assert snapshot.jobs_dropped == 1
+    assert (snapshot.jobs_dropped, snapshot.jobs_waiting) == (1, 1)
     assert snapshot.tenants[0].energy_j == pytest.approx(50.0)
+
+
+def test_a_job_beyond_the_cap_is_shown_with_all_it_used_once_another_has_left() -> None:
+    """Its counter is whole: it began from 0 when the job was first seen."""
+    engine = Engine(EngineSettings(max_jobs=1, ended_jobs_s=60.0))
+    first = tick(engine, 1000.0, known("1", 0.0), known("2", 0.0))
+    tick(engine, 1001.0, known("1", 1.0), known("2", 1.0))
+    tick(engine, 1002.0, known("2", 2.0))
+    waiting = tick(engine, 1062.0, known("2", 62.0))
+
+    shown = tick(engine, 1063.0, known("2", 63.0))
+
+    assert [one.workload for one in waiting.jobs] == [job_id("1")]
+    assert [one.workload for one in shown.jobs] == [job_id("2")]
+    assert job(shown, "2").cpu_s == pytest.approx(63.0)
+    assert job(shown, "2").created_unix_s == first.unix_s
+    assert job_j(shown, "2")["cpu"] > 25.0
+    assert (shown.jobs_dropped, shown.jobs_waiting) == (1, 0)
 
 
 def test_a_job_shows_what_it_holds() -> None:

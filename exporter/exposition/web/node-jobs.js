@@ -81,6 +81,6 @@ export function drawJobs(answer, node) {
   const parts = [];
   if (answer.jobs.length) parts.push(`${running} running`);
   if (ended) parts.push(`${ended} ended`);
-  if (answer.jobs_dropped) parts.push(`${count(answer.jobs_dropped, "job", "jobs")} not shown, over the cap`);
+  if (answer.jobs_waiting) parts.push(`${count(answer.jobs_waiting, "job", "jobs")} not shown, over the cap`);
   setAside($("jobs-title"), parts.join(", "));
 }
