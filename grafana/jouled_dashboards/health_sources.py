@@ -214,7 +214,8 @@ def charged(cluster: str, nodes: str) -> list[Panel]:
                 "Jobs above `metrics.max_jobs`, of the nodes with most of them. Their "
                 "energy is in that of their tenants, and they get series of their own "
                 "if they still run when others have left.\n\n**When there are any**: "
-                "raise the setting if Prometheus has the memory, or ask who starts so many.",
+                "raise the setting if Prometheus has the memory, or ask who starts so "
+                "many.",
                 look.PER_HOUR,
             ),
             [
