@@ -37,7 +37,7 @@ from exporter.power.nvml import NvmlDriver, NvmlInventory
 from exporter.power.nvml.library import initialise
 from exporter.power.rapl import PowercapSource
 from exporter.workloads.no_gpus import NoGpus
-from exporter.workloads.node_usage import PsutilNodeUsage, busy_seconds
+from exporter.workloads.node_usage import BusyTime, PsutilNodeUsage
 
 if TYPE_CHECKING:
     from exporter.stand_ins import StandIns
@@ -232,7 +232,7 @@ def _cpu_sources(config: Config) -> tuple[PowerSource, ...]:
         watts = model_watts(
             procfs, _watts(power.model_idle_w), _watts(power.model_max_w)
         )
-        model = ModelSource(watts, lambda: busy_seconds(procfs))
+        model = ModelSource(watts, BusyTime(procfs).read)
     if power.rapl:
         meter = PowercapSource(config.path.sysfs)
         sources.append(meter)

@@ -47,6 +47,7 @@ class Lane(Generic[T]):
         self._result: tuple[int, T | SourceError, float] | None = None
         self._duration_s = 0.0
         self._errors = errors
+        self._told_errors = tuple(errors.items())
         self._doubtful = source if isinstance(source, DoubtfulSource) else None
         self._counted: tuple[tuple[str, int], ...] = ()
 
@@ -87,7 +88,8 @@ class Lane(Generic[T]):
         _, outcome, self._duration_s = result
         if isinstance(outcome, SourceError):
             return None, self._failed(outcome)
-        return outcome, self._status(up=True, message=self._doubt())
+        doubt = "" if self._doubtful is None else self._doubt(self._doubtful)
+        return outcome, self._status(message=doubt)
 
     def close(self) -> None:
         """Close the source, at once or when its reading ends."""
@@ -97,31 +99,31 @@ class Lane(Generic[T]):
         if not self._busy:
             self.source.close()
 
-    def _doubt(self) -> str:
+    def _doubt(self, source: DoubtfulSource) -> str:
         """Count what the source doubts among its errors, and return what it is."""
-        source = self._doubtful
-        if source is None:
-            return ""
         doubts = source.doubts
         if doubts is not self._counted:
             counted, self._counted = dict(self._counted), doubts
             for reason, count in doubts:
-                new = count - counted.get(reason, 0)
-                self._errors[reason] = self._errors.get(reason, 0) + new
+                self._count(reason, count - counted.get(reason, 0))
         return source.doubt
+
+    def _count(self, reason: str, new: int) -> None:
+        self._errors[reason] = self._errors.get(reason, 0) + new
+        self._told_errors = tuple(self._errors.items())
 
     def _failed(self, error: SourceError) -> SourceStatus:
         reason = error.reason
         if not isinstance(error, SourceAbsentError):
-            self._errors[reason] = self._errors.get(reason, 0) + 1
-        return self._status(up=False, reason=reason, message=str(error))
+            self._count(reason, 1)
+        return self._status(reason, str(error))
 
-    def _status(self, *, up: bool, reason: str = "", message: str = "") -> SourceStatus:
+    def _status(self, reason: str = "", message: str = "") -> SourceStatus:
         return SourceStatus(
             self.source.info,
-            up,
+            not reason,
             reason,
             message,
             Seconds(self._duration_s),
-            tuple(self._errors.items()),
+            self._told_errors,
         )

@@ -41,28 +41,47 @@ _LINE_BYTES = 512
 _PSUTIL_ERRORS = (OSError, ValueError, LookupError, TypeError)
 
 
-def busy_seconds(procfs: Path) -> Seconds:
-    """CPU time of all CPUs not idle since boot, s, cumulative.
+class BusyTime:
+    """CPU time below ``procfs``; the file stays open from the first reading on."""
 
-    Raises:
-        SourceFaultyError: {procfs}/stat cannot be read, or holds no such times.
-    """
-    path = f"{procfs}/stat"
-    try:
-        line = _first_line(path)
-    except OSError as error:
-        msg = f"{path}: {error!r}"
-        raise SourceFaultyError(msg) from error
-    words = line.split()
-    times = words[1:]
-    if (
-        len(times) < _LEAST_TIMES
-        or words[0] != b"cpu"
-        or not all(map(bytes.isdigit, times))
-    ):
-        msg = f"{path} begins with {line[:80]!r}, which are no times"
-        raise SourceFaultyError(msg)
-    return Seconds(sum([int(times[each]) for each in _BUSY]) / _TICKS_PER_S)
+    def __init__(self, procfs: Path) -> None:
+        self._path = f"{procfs}/stat"
+        self._file = -1
+
+    def read(self) -> Seconds:
+        """CPU time of all CPUs not idle since boot, s, cumulative.
+
+        Raises:
+            SourceFaultyError: {procfs}/stat cannot be read, or holds no such times.
+        """
+        line = self._first_line()
+        words = line.split()
+        times = words[1:]
+        if (
+            len(times) < _LEAST_TIMES
+            or words[0] != b"cpu"
+            or not all(map(bytes.isdigit, times))
+        ):
+            msg = f"{self._path} begins with {line[:80]!r}, which are no times"
+            raise SourceFaultyError(msg)
+        return Seconds(sum([int(times[each]) for each in _BUSY]) / _TICKS_PER_S)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _first_line(self) -> bytes:
+        """Return it, or what fits into a line."""
+        try:
+            if self._file < 0:
+                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.pread(self._file, _LINE_BYTES, 0).partition(b"\n")[0]
+        except OSError as error:
+            self.close()
+            msg = f"{self._path}: {error!r}"
+            raise SourceFaultyError(msg) from error
 
 
 class PsutilNodeUsage:
@@ -73,6 +92,7 @@ class PsutilNodeUsage:
     ) -> None:
         self._procfs = procfs
         self._monotonic = monotonic
+        self._busy = BusyTime(procfs)
         self._cpus = 0
         self._count_cpus_at_s = 0.0
         self._memory = (Bytes(0), Bytes(0))
@@ -89,7 +109,7 @@ class PsutilNodeUsage:
         Raises:
             SourceFaultyError: a file is missing or holds nonsense.
         """
-        busy_s = busy_seconds(self._procfs)
+        busy_s = self._busy.read()
         time_s = Seconds(self._monotonic())
         if time_s >= self._count_cpus_at_s or time_s >= self._read_memory_at_s:
             # psutil has one root for all its functions, which suits a daemon that has
@@ -105,20 +125,8 @@ class PsutilNodeUsage:
         return NodeUsage(time_s, busy_s, self._cpus, used, total)
 
     def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
-
-
-def _first_line(path: str) -> bytes:
-    """Return it, or what fits into a line.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(file, _LINE_BYTES).partition(b"\n")[0]
-    finally:
-        os.close(file)
+        """Close what is open."""
+        self._busy.close()
 
 
 def _count_cpus(procfs: Path) -> int:

@@ -1,5 +1,4 @@
 from contextlib import closing
-from functools import partial
 from itertools import pairwise
 from math import inf, nan
 from pathlib import Path
@@ -17,7 +16,7 @@ from exporter.core.units import Seconds, Watts
 from exporter.power.model import ModelSource, ModelWhenUnmetered
 from exporter.power.model_watts import ModelWatts, model_watts
 from exporter.power.rapl import PowercapSource
-from exporter.workloads.node_usage import busy_seconds
+from exporter.workloads.node_usage import BusyTime
 from tests.fakes.clock import Clock
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.unprivileged import public_directory, unprivileged
@@ -34,7 +33,7 @@ def test_modelled_energy_is_idle_plus_dynamic_by_utilisation(tmp_path: Path) -> 
     clock = Clock()
     with closing(PlayedMachine("vm", tmp_path, clock)) as played:
         watts = model_watts(played.procfs, Watts(10.0), Watts(50.0))
-        source = ModelSource(watts, partial(busy_seconds, played.procfs), clock)
+        source = ModelSource(watts, BusyTime(played.procfs).read, clock)
         counts = [_count(source)]
         for utilization in (0.0, 1.0, 0.25):
             played.set_utilization(utilization)
@@ -95,7 +94,7 @@ def test_a_modelled_reading_says_that_it_is_estimated() -> None:
 def test_a_model_that_cannot_see_the_load_is_faulty(tmp_path: Path) -> None:
     """Without /proc/stat there is no estimate, not one of an idle machine."""
     watts = ModelWatts(Watts(5.0), Watts(20.0), 2, "test")
-    source = ModelSource(watts, partial(busy_seconds, tmp_path))
+    source = ModelSource(watts, BusyTime(tmp_path).read)
 
     with pytest.raises(SourceFaultyError, match="stat"):
         source.read()
@@ -103,7 +102,7 @@ def test_a_model_that_cannot_see_the_load_is_faulty(tmp_path: Path) -> None:
 
 def _model(played: PlayedMachine, clock: Clock) -> ModelSource:
     watts = model_watts(played.procfs)
-    return ModelSource(watts, partial(busy_seconds, played.procfs), clock)
+    return ModelSource(watts, BusyTime(played.procfs).read, clock)
 
 
 def test_a_model_counts_where_there_is_no_meter(tmp_path: Path) -> None:

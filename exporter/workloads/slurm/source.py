@@ -113,6 +113,9 @@ class SlurmWorkloads:
         self._watched: tuple[Holder, ...] = ()
         self._next_look_s = 0.0
         self._read_s = float("-inf")
+        self._absence = (
+            f"no cgroup of Slurm in {places.cgroupfs}, and no directory {places.drops}"
+        )
 
     @property
     def info(self) -> SourceInfo:
@@ -144,11 +147,7 @@ class SlurmWorkloads:
         now_s = self._monotonic()
         self._notice(now_s)
         if not self._is_here:
-            msg = (
-                f"no cgroup of Slurm in {self._places.cgroupfs}, and no directory "
-                f"{self._places.drops}"
-            )
-            raise SourceAbsentError(msg)
+            raise SourceAbsentError(self._absence)
         missed: tuple[MissedReading, ...] = ()
         if now_s - self._read_s > _SILENCE_S:
             missed = catch_up(self._ends, self._jobs, now_s, self._unix_time())
@@ -172,6 +171,8 @@ class SlurmWorkloads:
 
     def _notice(self, now_s: float) -> None:
         changes = self._watcher.take()
+        if not (self._is_here or changes) and now_s < self._next_look_s:
+            return
         # A directory that is new has to be watched.
         must_look = self._drops.refresh() or now_s >= self._next_look_s
         for change in changes:
