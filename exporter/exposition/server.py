@@ -15,6 +15,7 @@ import contextlib
 import errno
 import logging
 import socket
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -63,20 +64,48 @@ def bind(listen_address: str) -> list[socket.socket]:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        sockets: list[socket.socket] = []
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                sockets.append(_listen(family, (str(address[0]), port)))
-        except OSError:
-            for opened in sockets:
-                opened.close()
-            raise
+        return listen_on(
+            (family, (str(address[0]), port)) for family, _, _, _, address in found
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             reason = "another program listens there; stop it or take another port"
         else:
             reason = error.strerror or str(error)
         raise OSError(error.errno, reason) from error
+
+
+def listen_on(addresses: Iterable[tuple[int, tuple[str, int]]]) -> list[socket.socket]:
+    """Open a socket for each address that a name stands for.
+
+    Many nodes switch IPv6 off and still have ``::1 localhost`` in /etc/hosts: an
+    address of IPv6 that is none of this machine's is left out if another works.
+
+    Args:
+        addresses: family, and numeric host with port; not empty.
+
+    Returns:
+        One listening socket for each; at least one.
+
+    Raises:
+        OSError: an address is taken, or none is this machine's.
+    """
+    sockets: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, address in dict.fromkeys(addresses):
+            try:
+                sockets.append(_listen(family, address))
+            except OSError as error:
+                if family != socket.AF_INET6 or error.errno not in _NO_IPV6:
+                    raise
+                absent = error
+        if absent is not None and not sockets:
+            raise absent
+    except OSError:
+        for opened in sockets:
+            opened.close()
+        raise
     return sockets
 
 

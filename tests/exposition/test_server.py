@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from exporter.core.errors import ConfigError
 from exporter.exposition.connection import Limits
 from exporter.exposition.http import create_app
-from exporter.exposition.server import bind
+from exporter.exposition.server import bind, listen_on
 from tests.fakes.serving import serving
 from tests.fakes.snapshots import FakeReader, rich_snapshot
 
@@ -23,7 +23,7 @@ LONG_S = 30.0
 IDLE_SERVER = """
 import asyncio, sys
 from exporter.exposition.http import create_app
-from exporter.exposition.server import WebServer, bind
+from exporter.exposition.server import WebServer, bind, listen_on
 from tests.fakes.snapshots import FakeReader, rich_snapshot
 
 async def main():
@@ -142,6 +142,22 @@ def test_an_address_of_another_machine_is_told_so() -> None:
     """It is not the port that is wrong then."""
     with pytest.raises(OSError, match="assign requested address"):
         bind("192.0.2.1:0")
+
+
+def test_a_name_that_also_stands_for_an_ipv6_address_not_here_is_listened_on() -> None:
+    """Nodes without IPv6 often keep "::1 localhost" in /etc/hosts."""
+    not_here = (socket.AF_INET6, ("2001:db8::1", 0))
+
+    (opened,) = listen_on([not_here, (socket.AF_INET, ("127.0.0.1", 0))])
+
+    with opened:
+        assert opened.family == socket.AF_INET
+
+
+def test_a_name_that_stands_for_no_address_of_this_machine_is_told_so() -> None:
+    """A daemon that listens nowhere must not seem to have started."""
+    with pytest.raises(OSError, match=r"requested address|Address family"):
+        listen_on([(socket.AF_INET6, ("2001:db8::1", 0))])
 
 
 def test_one_connection_serves_many_requests(port: int) -> None:
