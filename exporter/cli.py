@@ -125,7 +125,8 @@ def _run(argv: Sequence[str] | None) -> int:
     args, unknown = parser.parse_known_args(arguments)
     if unknown:
         name = _name(unknown[0])
-        msg = f"no such argument: {name}{hint(name, flags)}; see jouled --help"
+        meant = hint(name, flags, prefix="--")
+        msg = f"no such argument: {name}{meant}; see jouled --help"
         raise ConfigError(msg)
     if args.version:
         # Looking it up is slow, and --help must not be.

@@ -119,7 +119,8 @@ def values_of_environment(
             if text:
                 values[setting.key] = parse_value(setting, text, variable)
         elif not _SERVICE_VARIABLE.fullmatch(f"{variable}={text}"):
-            msg = f"{one_line(variable)}: no such setting{hint(variable, known)}"
+            remedy = hint(variable, known, prefix=prefix) or _list_of(prefix)
+            msg = f"{one_line(variable)}: no such setting{remedy}"
             raise ConfigError(msg)
     return values
 
@@ -146,7 +147,8 @@ def _from_file(path: Path) -> Values:
                 values[entry.key] = parse_value(setting, entry.text, where, entry.type)
         elif entry.key not in sections:
             known = (*settings, *sections)
-            msg = f"{where}: no such setting{hint(entry.key, known)}"
+            remedy = hint(entry.key, known) or _list_of(ENVIRONMENT_PREFIX)
+            msg = f"{where}: no such setting{remedy}"
             raise ConfigError(msg)
         elif entry.type not in {"null", "map"}:
             msg = f"{where}: expected settings below it, such as 'key: value'"
@@ -157,10 +159,23 @@ def _from_file(path: Path) -> Values:
 # --- shared by the layers ---------------------------------------------------
 
 
-def hint(word: str, known: Iterable[str]) -> str:
-    """Complete an error about an unknown word by the nearest known one."""
-    matches = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
+def hint(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Complete an error about an unknown word by the nearest known one.
+
+    Args:
+        word: as it was given.
+        known: all there are.
+        prefix: what they have in common, which makes no word more alike.
+    """
+    words = [each.removeprefix(prefix) for each in known]
+    matches = get_close_matches(word.removeprefix(prefix), words, n=1)
+    return f"; did you mean {prefix}{matches[0]}?" if matches else ""
+
+
+def _list_of(prefix: str) -> str:
+    """Complete an error by where all settings are listed."""
+    program = "hub" if prefix == HUB_ENVIRONMENT_PREFIX else "run"
+    return f"; 'jouled {program} --help' lists all of them"
 
 
 def parse_value(

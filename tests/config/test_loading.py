@@ -247,7 +247,10 @@ def test_an_impossible_flag_is_named() -> None:
         ("carbn: {}", "1: carbn: no such setting; did you mean carbon?"),
         ("puh: 1.5", "1: puh: no such setting; did you mean pue?"),
         ("config_file: /x", "1: config_file: no such setting"),
-        ("xyzzy: 1", "1: xyzzy: no such setting"),
+        (
+            "xyzzy: 1",
+            "1: xyzzy: no such setting; 'jouled run --help' lists all of them",
+        ),
         ("pue: {a: 1}", "1: pue.a: no such setting"),
         ("carbon: DE", "1: carbon: expected settings below it"),
         ("carbon: [DE]", "1: carbon: expected settings below it"),
@@ -332,6 +335,10 @@ def test_yaml_says_what_it_seems_to_say(
         ("JOULED_CARBON__ZOME", "did you mean JOULED_CARBON__ZONE?"),
         ("JOULED_CARBON_ZONE", "did you mean JOULED_CARBON__ZONE?"),
         ("JOULED_", "JOULED_: no such setting"),
+        (
+            "JOULED_FOO",
+            "JOULED_FOO: no such setting; 'jouled run --help' lists all of them",
+        ),
         ("JOULED_PORT", "JOULED_PORT: no such setting"),
     ],
 )
