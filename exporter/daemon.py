@@ -108,7 +108,7 @@ class _Daemon:
         web_config: "WebConfig | None",
         manager: ServiceManager,
     ) -> None:
-        self._config = config
+        self._started_with = self._config = config
         self._plan = plan
         self._web_config = web_config
         self._manager = manager
@@ -204,7 +204,8 @@ class _Daemon:
             _log.error("reload refused, going on as before: %s", error)
             return
         changed = diff(self._config, new)
-        waiting = needs_restart(changed)
+        # Also what an earlier reload had to leave for a restart.
+        waiting = needs_restart(diff(self._started_with, new))
         if waiting:
             _log.warning(
                 "some changes wait for a restart", extra={"keys": ",".join(waiting)}

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.exposition import Scrape
 from tests.e2e.jobs import Job, write_script
 from tests.e2e.node import Node, playing
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -139,8 +140,31 @@ def test_what_a_reload_cannot_change_is_named(node: Node, config_file: Path) -> 
     assert "keys=sampling.deadline" in node.daemon.said()
 
 
+def test_what_waits_for_a_restart_is_named_until_it_waits_no_more(
+    node: Node, config_file: Path
+) -> None:
+    """Who reloads once more has to see that the change is still not in force."""
+    with_it = "sampling: {deadline: 100ms}\n"
+    without_it = "carbon: {intensity: 400}\n"
+
+    for number, text in enumerate((with_it, with_it + without_it, without_it), 1):
+        config_file.write_text(text)
+        _reload(node, number)
+
+    assert node.daemon.said().count("keys=sampling.deadline") == 2
+
+
 def _next(node: Node) -> Scrape:
     seen = node.daemon.scrape().value(NODE)
     return node.daemon.wait_for(
         lambda scrape: scrape.value(NODE) > seen, "the next tick"
+    )
+
+
+def _reload(node: Node, number: int) -> None:
+    """Let it read its configuration again, for this number of times in all."""
+    node.daemon.send(signal.SIGHUP)
+    until(
+        lambda: node.daemon.said().count("configuration reloaded") == number,
+        f"reload {number}",
     )
