@@ -5,9 +5,11 @@ which zones are counted, and as what.
 
 The files stay open and are read in place, all of them or none: a node total
 that lacks a zone would be wrong, not approximate. What the kernel offers is
-listed again after a fault, and every 30 s, for a driver that is loaded later.
+listed again after a fault, and every 30 s, for a driver that is loaded later. A zone
+that is not offered any more is no fault, since a package may go offline, but is told.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -25,6 +27,8 @@ from exporter.power.rapl_zones import (
     parse_unsigned,
     unreadable,
 )
+
+_log = logging.getLogger(__name__)
 
 _INFO = SourceInfo(
     name=SOURCE, component="cpu", method="counter", quality="measured", scope="device"
@@ -47,6 +51,7 @@ class PowercapSource:
         self._monotonic = monotonic
         self._zones: tuple[OpenZone, ...] = ()
         self._listing: tuple[str, ...] = ()
+        self._devices: tuple[str, ...] = ()
         self._failure: SourceError | None = None
         self._next_scan_s = 0.0
         self._available = False
@@ -121,12 +126,27 @@ class PowercapSource:
             self._listing = listing
             self._failure = None
             self._available = True
+            self._tell_changes()
         except SourceError as error:
             self._close_zones()
             self._failure = error
             if isinstance(error, SourceFaultyError):
                 self._available = True
                 self._next_scan_s = 0.0
+
+    def _tell_changes(self) -> None:
+        before = self._devices
+        now = self._devices = tuple(zone.device.id.name for zone in self._zones)
+        gone = [name for name in before if name not in now]
+        if gone:
+            _log.warning(
+                "the kernel offers fewer RAPL zones than before: the node's energy "
+                "lacks what these draw",
+                extra={"gone": ",".join(gone)},
+            )
+        elif before and now != before:
+            new = [name for name in now if name not in before]
+            _log.info("more RAPL zones are read", extra={"new": ",".join(new)})
 
     def _close_zones(self) -> None:
         zones, self._zones = self._zones, ()

@@ -1,3 +1,4 @@
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -211,6 +212,28 @@ def test_a_package_that_comes_online_is_found_within_30_s(tmp_path: Path) -> Non
         clock.pass_s(30.0)
 
         assert len(source.read()) == 2
+
+
+def test_a_zone_that_goes_alone_is_told_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A package may go offline; that the node draws less now is no good news."""
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    with _played("epyc-without-dram", tmp_path, clock) as (played, source):
+        package_1 = played.energy_file("intel-rapl:1").parent
+        hidden = package_1.rename(tmp_path / "hidden")
+        clock.pass_s(30.0)
+        assert len(source.read()) == 1
+        clock.pass_s(30.0)
+        source.read()
+        hidden.rename(package_1)
+        clock.pass_s(30.0)
+        source.read()
+
+    fewer, more = caplog.records
+    assert "fewer RAPL zones" in fewer.getMessage()
+    assert vars(fewer)["gone"] == vars(more)["new"] == "package-1"
 
 
 def test_zones_that_are_gone_are_absent_within_30_s(tmp_path: Path) -> None:
