@@ -11,11 +11,16 @@ step() {
     "$@" || failed+=("$1 ${2:-}")
 }
 
+file_ends() {
+    git grep -lzI '' | xargs -0 scripts/end-of-file.sh
+}
+
 step ruff check
 step ruff format --check
 step mypy
 step lint-imports --no-logo
 step codespell
+step file_ends
 if command -v shellcheck >/dev/null; then
     # Whatever a shell runs, whether its name ends in .sh or not.
     mapfile -t shell < <(git grep -lE '^#!/(usr/bin/env bash|bin/sh)' -- . ':!*.md')
