@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,37 @@ from tests.fakes.waiting import wait_until
 CGROUPS = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpuacct", "cpuset", "devices", "freezer", "memory")
 
+# No node of a real cluster has such a name, which tells whose it is.
+_OUR_ROOT = re.compile(r"slurm_jouledtest(?P<pid>\d+)x\w*")
 _EMPTY_S = 20.0
+
+
+def node_name(mark: str) -> str:
+    """Return a name for a node of this process, and so for its cgroups.
+
+    Args:
+        mark: letters and digits, to tell several nodes of a process apart.
+    """
+    return f"jouledtest{os.getpid()}x{mark}"
+
+
+def remove_abandoned(hierarchies: Path = CGROUPS) -> None:
+    """Remove the cgroups of nodes whose process was killed before it could.
+
+    Nodes of processes that live are left alone, those of a real Slurm even more, and
+    so are cgroups that hold processes.
+
+    Args:
+        hierarchies: where each controller has its own.
+    """
+    for controller in CONTROLLERS:
+        for root in (hierarchies / controller).glob("slurm_*"):
+            ours = _OUR_ROOT.fullmatch(root.name)
+            if ours is None or Path("/proc", ours["pid"]).exists():
+                continue
+            everywhere = [hierarchies / one / root.name for one in CONTROLLERS]
+            if not processes_in(everywhere):
+                _remove_tree(root)
 
 
 def confine_devices(cgroup: Path, gpu_major: int) -> None:
@@ -50,11 +81,7 @@ def remove_cgroups(roots: Iterable[Path]) -> None:
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not processes_in(present), "cgroups are empty", _EMPTY_S)
     for root in present:
-        below = [Path(name) for name, _, _ in os.walk(root, topdown=False)]
-        for directory in below:
-            # slurmd removes some at the same time.
-            with contextlib.suppress(FileNotFoundError):
-                directory.rmdir()
+        _remove_tree(root)
 
 
 def processes_in(roots: Iterable[Path]) -> set[int]:
@@ -64,6 +91,14 @@ def processes_in(roots: Iterable[Path]) -> set[int]:
         for file in _files(roots, "cgroup.procs")
         for pid in _text(file).split()
     }
+
+
+def _remove_tree(root: Path) -> None:
+    below = [Path(name) for name, _, _ in os.walk(root, topdown=False)]
+    for directory in below:
+        # slurmd removes some at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            directory.rmdir()
 
 
 def _files(roots: Iterable[Path], name: str) -> list[Path]:

@@ -27,6 +27,7 @@ from tests.fakes.slurm_cgroups import (
     CGROUPS,
     CONTROLLERS,
     confine_devices,
+    node_name,
     processes_in,
     remove_cgroups,
 )
@@ -87,7 +88,7 @@ class SlurmCluster:
         self.layout = ClusterLayout(
             directory=self.directory,
             # Also the name of its cgroups: nobody else's.
-            node=f"node{os.getpid()}{self.directory.name[-4:].lower().strip('_')}",
+            node=node_name(self.directory.name[-4:].lower().strip("_")),
             cpus=os.cpu_count() or 1,
             gpu_minors=tuple(gpu_minors),
             first_job=1000 * ((os.getpid() + 7919 * next(_NUMBERS)) % 60_000) + 1,

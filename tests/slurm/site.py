@@ -18,13 +18,14 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.exposition import Scrape
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.nvml import FakeNvml
-from tests.fakes.slurm_cgroups import CGROUPS
+from tests.fakes.slurm_cgroups import CGROUPS, remove_abandoned
 from tests.fakes.slurm_cluster import LONGEST_S, SlurmCluster
 from tests.fakes.waiting import wait_until
 from tests.fakes.work_meter import IDLE_W, WorkMeter
 from tests.slurm.told import JobView, assert_conserved, is_complete
 
 INTERVAL_S = 1.0
+_OTHERS_S = 30.0
 
 _HOOKS = REPOSITORY / "deploy" / "slurm"
 _NOBODY = 65534
@@ -73,15 +74,17 @@ class Site:
         """Let sensors and daemon run.
 
         Raises:
-            RuntimeError: another Slurm has jobs here, which the daemon sees as well;
+            TimeoutError: another Slurm has jobs here, which the daemon sees as well;
                 they may hold the same GPUs.
         """
-        ours = f"slurm_{self.cluster.node}"
-        jobs = CGROUPS.glob("cpuacct/slurm*/uid_*/job_*")
-        foreign = [path for path in jobs if path.parent.parent.name != ours]
-        if foreign:
-            msg = f"jobs of another Slurm run on this machine: {foreign}"
-            raise RuntimeError(msg)
+        remove_abandoned()
+        # Those of another cluster of this process may still be about to go.
+        wait_until(
+            lambda: not self._foreign_jobs(),
+            "no job of another Slurm runs on this machine",
+            _OTHERS_S,
+            lambda: "\n".join(map(str, self._foreign_jobs())),
+        )
         with self.meter.playing():
             try:
                 self.daemon.start()
@@ -206,6 +209,11 @@ class Site:
         return number
 
     # --- what has to hold at any time -----------------------------------------------
+
+    def _foreign_jobs(self) -> list[Path]:
+        ours = f"slurm_{self.cluster.node}"
+        jobs = CGROUPS.glob("cpuacct/slurm*/uid_*/job_*")
+        return [path for path in jobs if path.parent.parent.name != ours]
 
     @contextmanager
     def _recording(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 
 from tests.fakes.command_line import REPOSITORY
-from tests.fakes.slurm_cgroups import CGROUPS
+from tests.fakes.slurm_cgroups import CGROUPS, node_name
 from tests.fakes.slurm_cluster import missing
 from tests.fakes.unprivileged import public_directory
 from tests.slurm.site import Figures
@@ -86,7 +86,7 @@ def _node() -> Iterator[Node]:
 @contextmanager
 def _jobs() -> Iterator[None]:
     """Let jobs run, as far as their cgroups tell."""
-    root = CGROUPS / "cpuacct" / f"slurm_cost{os.getpid()}"
+    root = CGROUPS / "cpuacct" / f"slurm_{node_name('cost')}"
     made = [root, root / "uid_0"]
     made += [root / "uid_0" / f"job_{number}" for number in range(1, JOBS + 1)]
     for directory in made:

@@ -1,8 +1,9 @@
 """What scrapes tell of jobs, and whether all of it adds up."""
 
 from collections.abc import Mapping, Sequence
-from math import fsum
+from math import fsum, isclose
 
+from tests.e2e.daemon import Daemon
 from tests.e2e.exposition import Scrape
 
 JOB_J = "jouled_job_energy_joules_total"
@@ -14,6 +15,8 @@ COMPONENT_J = "jouled_component_energy_joules_total"
 UNATTRIBUTED_J = "jouled_unattributed_energy_joules_total"
 
 EXACT = 1e-9
+# Of differences of counters.
+_SAME = 1e-6
 
 
 class JobView:
@@ -56,6 +59,46 @@ class JobView:
     def get(self, name: str, **labels: str) -> float | None:
         """Return the value of one of its series; ``None`` if there is none."""
         return self.scrape.get(name, **self._labels, **labels)
+
+
+def wait_for_one_price(daemon: Daemon, jobs: Sequence[int]) -> float:
+    """Wait for a tick in which all these jobs paid alike for their CPU time.
+
+    What a second of it costs depends on whoever else works on the machine, and on
+    how late counters are, so from one tick to the next it may be anything. In one
+    tick it is the same for all, to the last digit, and jobs that work alike still
+    differ in their CPU time: who divides it in another way never gets there.
+
+    Args:
+        daemon: what is scraped, so often that no two ticks lie between.
+        jobs: have worked, and go on working a little.
+
+    Returns:
+        The price, J for each second.
+    """
+    earlier = [daemon.scrape()]
+    found: list[float] = []
+
+    def is_one_price(scrape: Scrape) -> bool:
+        before = earlier[0]
+        earlier[0] = scrape
+        prices_j = [
+            _price_j(JobView(before, job), JobView(scrape, job)) for job in jobs
+        ]
+        found[:] = [price_j for price_j in prices_j if price_j is not None]
+        return len(found) == len(jobs) and all(
+            isclose(price_j, found[0], rel_tol=_SAME) for price_j in found
+        )
+
+    daemon.wait_for(is_one_price, "one price of CPU time for all")
+    return found[0]
+
+
+def _price_j(before: JobView, after: JobView) -> float | None:
+    """What a job paid for each second of CPU time, J; ``None`` if for none."""
+    used_s = after.cpu_s - before.cpu_s
+    paid_j = after.energy_j("cpu") - before.energy_j("cpu")
+    return paid_j / used_s if used_s > 0 and paid_j > 0 else None
 
 
 def missing_j(scrape: Scrape) -> Mapping[str, float]:
