@@ -17,8 +17,8 @@ from exporter.carbon.answer import (
     text,
 )
 from exporter.carbon.errors import NonsenseError
-from exporter.carbon.live import Kept
 from exporter.carbon.observation import Factors, Observation, Signal
+from exporter.carbon.standing import Kept
 from exporter.core.units import GramsPerKwh, Seconds
 
 _log = logging.getLogger(__name__)

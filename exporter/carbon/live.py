@@ -17,8 +17,8 @@ from typing import Literal
 from exporter.carbon.errors import ImplausibleError
 from exporter.carbon.observation import CLOCK_TOLERANCE_S, Observation
 from exporter.carbon.provider import Traits
+from exporter.carbon.standing import Kept, Standing, standing_of
 from exporter.core.forecast import Forecast
-from exporter.core.model import Intensity
 from exporter.core.units import Seconds
 
 USUAL_MAX_AGE_S = Seconds(6 * 3600.0)
@@ -27,36 +27,6 @@ about now than the mean of the year does."""
 
 
 _NEVER = Seconds(float("inf"))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The value in force.
-
-    Attributes:
-        told_by: the provider that was asked.
-        observation: what it told, maybe on behalf of another provider.
-        fetched_unix_s: when it told it.
-        level: 0 live, 1 last good.
-        until_unix_s: it is of this level up to this moment.
-        intensity: the same as the core takes it.
-    """
-
-    told_by: str
-    observation: Observation
-    fetched_unix_s: Seconds
-    level: Literal[0, 1]
-    until_unix_s: Seconds
-    intensity: Intensity
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A value, who told it and when, as it is kept on disk."""
-
-    told_by: str
-    observation: Observation
-    fetched_unix_s: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,36 +227,11 @@ class LiveIntensity:
         held = _Held(
             kept,
             Seconds(begin_s - observation.slot_s - CLOCK_TOLERANCE_S),
-            _standing(kept, 0, live_until_s),
-            _standing(kept, 1, good_until_s),
+            standing_of(kept, 0, live_until_s),
+            standing_of(kept, 1, good_until_s),
         )
         self._held = MappingProxyType({**self._held, kept.told_by: held})
         return held
-
-
-def _standing(kept: Kept, level: Literal[0, 1], until_unix_s: Seconds) -> Standing:
-    observation = kept.observation
-    intensity = Intensity(
-        zone=observation.zone,
-        provider=observation.provider,
-        value=observation.value,
-        signal=observation.signal,
-        factors=observation.factors,
-        fallback_level=level,
-        estimated=observation.estimated,
-        observed_unix_s=observation.observed_unix_s,
-        slot_s=observation.slot_s,
-        valid_until_unix_s=until_unix_s,
-        fetched_unix_s=kept.fetched_unix_s,
-    )
-    return Standing(
-        kept.told_by,
-        observation,
-        kept.fetched_unix_s,
-        level,
-        until_unix_s,
-        intensity,
-    )
 
 
 def _is_before(one: Observation, last: Observation, unix_s: Seconds) -> bool:

@@ -29,9 +29,10 @@ from exporter.carbon.feed import (
     lines_of,
 )
 from exporter.carbon.last_good import LastGood
-from exporter.carbon.live import Kept, LiveIntensity
+from exporter.carbon.live import LiveIntensity
 from exporter.carbon.observation import Report
 from exporter.carbon.provider import Web
+from exporter.carbon.standing import Kept
 from exporter.core.model import FetchCount
 from exporter.core.units import Seconds
 

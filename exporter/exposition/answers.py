@@ -8,14 +8,13 @@ from exporter.exposition.api_models import (
     ComponentAnswer,
     DeviceAnswer,
     ErrorCount,
-    ForecastPointAnswer,
     GpuAnswer,
     HistoryAnswer,
-    IntensityAnswer,
     NodeAnswer,
     SourceAnswer,
     UnattributedAnswer,
 )
+from exporter.exposition.intensity_models import ForecastPointAnswer, IntensityAnswer
 
 _READ_WITH = {"dram": "cpu", "platform": "node"}
 # Enough for a chart; a daemon that samples ten times a second keeps more.

@@ -9,7 +9,8 @@ from exporter.core.archive import JobArchive
 from exporter.core.snapshot import HistoryPoint, Snapshot, SnapshotReader
 from exporter.exposition.answers import intensity_answer, node_answer
 from exporter.exposition.api_jobs import add_job_routes
-from exporter.exposition.api_models import IntensityAnswer, NodeAnswer
+from exporter.exposition.api_models import NodeAnswer
+from exporter.exposition.intensity_models import IntensityAnswer
 
 
 def api_router(  # noqa: PLR0913 - settings of one surface, all by name

@@ -9,9 +9,9 @@ from exporter.config.moments import parse_moment
 from exporter.core.archive import JobArchive, JobPage, JobQuery
 from exporter.core.errors import ArchiveError
 from exporter.core.snapshot import Snapshot
-from exporter.exposition.api_models import JobAnswer, JobsAnswer, JobsQuestion
 from exporter.exposition.archive_desk import ArchiveDesk
 from exporter.exposition.job_answers import job_answer, jobs_answer, record_answer
+from exporter.exposition.job_models import JobAnswer, JobsAnswer, JobsQuestion
 
 # Its name in Starlette depends on the release.
 _UNPROCESSABLE = 422

@@ -1,14 +1,12 @@
-"""What the JSON API answers; every field that is a quantity names its unit.
+"""What the JSON API says of the node; every field that is a quantity names its unit.
 
 A value that is not known is ``null``, never 0.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.config.moments import MOMENT_TEXT
-from exporter.core.archive import JobState
 from exporter.core.gpu_activity import Division
 from exporter.core.model import Component, IdleMethod, Method, Quality, Reason, Scope
 
@@ -16,11 +14,13 @@ Power = Annotated[float, Field(description="mean power of the last interval, W")
 Energy = Annotated[float, Field(description="energy since boot, J")]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What every answer is."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class ComponentAnswer(_Answer):
+class ComponentAnswer(Answer):
     """One kind of device: all of its energy, and how well that is known."""
 
     component: Component
@@ -36,7 +36,7 @@ class ComponentAnswer(_Answer):
     ]
 
 
-class GpuAnswer(_Answer):
+class GpuAnswer(Answer):
     """What a GPU is and how it does."""
 
     index: int
@@ -51,7 +51,7 @@ class GpuAnswer(_Answer):
     power_limit_w: float | None
 
 
-class DeviceAnswer(_Answer):
+class DeviceAnswer(Answer):
     """One thing whose energy is read."""
 
     component: Component
@@ -65,7 +65,7 @@ class DeviceAnswer(_Answer):
     ]
 
 
-class UnattributedAnswer(_Answer):
+class UnattributedAnswer(Answer):
     """Energy no job is charged for, and why."""
 
     component: Component
@@ -73,14 +73,14 @@ class UnattributedAnswer(_Answer):
     energy_j: Energy
 
 
-class ErrorCount(_Answer):
+class ErrorCount(Answer):
     """Ticks in which a source failed for one reason."""
 
     reason: str
     ticks: int
 
 
-class SourceAnswer(_Answer):
+class SourceAnswer(Answer):
     """One source of readings: what it is, and what is wrong with it."""
 
     source: str
@@ -95,7 +95,7 @@ class SourceAnswer(_Answer):
     errors: tuple[ErrorCount, ...]
 
 
-class HistoryAnswer(_Answer):
+class HistoryAnswer(Answer):
     """What the chart shows of one past moment."""
 
     unix_s: float
@@ -106,7 +106,7 @@ class HistoryAnswer(_Answer):
     intensity_g_per_kwh: float
 
 
-class NodeAnswer(_Answer):
+class NodeAnswer(Answer):
     """The whole node after one tick."""
 
     node: str
@@ -141,181 +141,3 @@ class NodeAnswer(_Answer):
     sample_duration_s: float
     tick_duration_s: float
     history: tuple[HistoryAnswer, ...]
-
-
-class GpuHoldAnswer(_Answer):
-    """A GPU that a job holds, or its part of one."""
-
-    device: Annotated[str, Field(description="as among the devices of the node")]
-    share: Annotated[float, Field(description="the part that was reserved, 0..1")]
-
-
-class JobAnswer(_Answer):
-    """One job on this node; energy and grams count from its first sight here."""
-
-    scheduler: str
-    job_id: str
-    user: str
-    account: str
-    partition: str
-    namespace: str
-    pod: str
-    info: dict[str, str]
-    running: bool
-    power_w: Annotated[float | None, Field(description="null once it ended, W")]
-    components_w: dict[Component, float]
-    energy_j: Annotated[
-        float | None, Field(description="null if the node can tell of none, J")
-    ]
-    components_j: dict[Component, float]
-    emissions_g: float
-    cpu_s: float
-    gpus: float | None
-    gpus_held: Annotated[
-        tuple[GpuHoldAnswer, ...],
-        Field(description="which ones; empty once it ended, and of the archive"),
-    ]
-    gpu_utilization_ratio: float | None
-    memory_bytes: int | None
-    created_unix_s: float
-    start_unix_s: float | None
-    end_unix_s: float | None
-    projected_energy_j: Annotated[
-        float | None, Field(description="at the end of its time limit, J")
-    ]
-    projected_emissions_g: Annotated[
-        float | None, Field(description="at the end of its time limit, g")
-    ]
-    progress_ratio: float | None
-    state: Annotated[
-        JobState,
-        Field(description='"lost": daemon or node went away while it was running'),
-    ]
-    last_seen_unix_s: Annotated[
-        float | None,
-        Field(description="up to when the archive tells; null: up to the last tick"),
-    ]
-    estimated_energy_j: Annotated[
-        float, Field(description="the part of energy_j that comes from estimates, J")
-    ]
-    measured_ratio: Annotated[
-        float | None, Field(description="the measured part of energy_j, 0..1")
-    ]
-    fallback_emissions_g: Annotated[
-        float, Field(description="the part computed on fallback intensity, g")
-    ]
-    fallback_ratio: Annotated[
-        float | None, Field(description="the same as a part of emissions_g, 0..1")
-    ]
-    market_emissions_g: Annotated[
-        float | None,
-        Field(
-            description="by the site's contracts, g; null if not counted or archived"
-        ),
-    ]
-    embodied_g: Annotated[
-        float | None,
-        Field(description="its part of making the node, g; null likewise"),
-    ]
-    peak_power_w: Annotated[
-        float | None, Field(description="the most in any one interval, W")
-    ]
-    gpu_held_s: Annotated[
-        float | None,
-        Field(description="GPUs held times time, s; null if it never held any"),
-    ]
-    gpu_idle_s: Annotated[
-        float | None,
-        Field(description="the part of gpu_held_s in which they did nothing, s"),
-    ]
-    gpu_use_ratio: Annotated[
-        float | None, Field(description="mean since it was first seen, 0..1")
-    ]
-
-
-class JobsAnswer(_Answer):
-    """Jobs on this node: those of now, or those of the archive."""
-
-    unix_s: float
-    jobs: tuple[JobAnswer, ...]
-    jobs_dropped: Annotated[
-        int,
-        Field(
-            description="jobs that found no place because of the cap on exported jobs, "
-            "since boot; some of them may have got one later"
-        ),
-    ]
-    jobs_waiting: Annotated[
-        int, Field(description="jobs that run now and are not exported for that reason")
-    ]
-    next_cursor: Annotated[
-        int | None,
-        Field(description="cursor= for older jobs of the archive; null: no more"),
-    ] = None
-
-
-class JobsQuestion(BaseModel):
-    """Which jobs of the archive are wanted."""
-
-    # A misspelt name would quietly ask for everybody's.
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    since: Annotated[
-        str | None, Field(description=f"last seen then or later: {MOMENT_TEXT}")
-    ] = None
-    until: Annotated[str | None, Field(description="last seen before; as since")] = None
-    user: str | None = None
-    account: Annotated[
-        str | None, Field(description="Slurm account or Kubernetes namespace")
-    ] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: Annotated[
-        int | None,
-        Field(ge=1, le=2**62, description="next_cursor of the answer before"),
-    ] = None
-
-
-class ForecastPointAnswer(_Answer):
-    """What is expected of one slot of time."""
-
-    begin_unix_s: float
-    slot_s: float
-    intensity_g_per_kwh: Annotated[float, Field(description="gCO2e per kWh")]
-
-
-class IntensityAnswer(_Answer):
-    """Carbon intensity in force, and how far it is from a live figure."""
-
-    unix_s: float
-    zone: str
-    provider: str
-    intensity_g_per_kwh: float
-    signal: Literal["average", "marginal"]
-    factors: Literal["lifecycle", "direct", ""]
-    estimated: Annotated[bool, Field(description="the provider calls it an estimate")]
-    fallback_level: Annotated[
-        Literal[0, 1, 2, 3],
-        Field(
-            description="0 live or fixed, 1 last good value, 2 yearly figure of the "
-            "zone, 3 yearly figure of the world"
-        ),
-    ]
-    observed_unix_s: Annotated[
-        float | None, Field(description="the moment it speaks of; null for a constant")
-    ]
-    age_s: float | None
-    slot_s: Annotated[
-        float | None,
-        Field(description="length of the slot it speaks of, s; null if of none"),
-    ]
-    valid_until_unix_s: Annotated[
-        float | None,
-        Field(description="it is of this level up to then; null: for ever"),
-    ]
-    fetched_unix_s: Annotated[
-        float | None, Field(description="when it was told; null if nobody was asked")
-    ]
-    forecast: Annotated[
-        tuple[ForecastPointAnswer, ...],
-        Field(description="in order of time, with the slot of now; maybe none"),
-    ]

@@ -2,7 +2,7 @@
 
 from exporter.core.archive import JobRecord, part_of
 from exporter.core.snapshot import JobTotals, Snapshot
-from exporter.exposition.api_models import GpuHoldAnswer, JobAnswer, JobsAnswer
+from exporter.exposition.job_models import GpuHoldAnswer, JobAnswer, JobsAnswer
 
 
 def jobs_answer(snapshot: Snapshot) -> JobsAnswer:

@@ -18,7 +18,7 @@ COMMON = tuple(
     WEB / name
     for name in (
         *("base.css", "parts.css", "charts.css", "theme.js"),
-        *("words.js", "page.js", "table.js", "charts.js", "feed.js"),
+        *("words.js", "page.js", "table.js", "charts.js", "forecast.js", "feed.js"),
     )
 )
 """What every page is made with."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.exposition.api_models import IntensityAnswer
+from exporter.exposition.intensity_models import IntensityAnswer
 
 Intensity = Annotated[float, Field(description="gCO2e per kWh")]
 

@@ -5,12 +5,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from exporter.carbon.live import LiveIntensity, Standing
+from exporter.carbon.live import LiveIntensity
+from exporter.carbon.standing import Standing
 from exporter.core.forecast import Forecast, greenest_window
 from exporter.core.model import Intensity
 from exporter.core.ports import IntensitySource
 from exporter.core.units import Seconds
-from exporter.exposition.api_models import ForecastPointAnswer
+from exporter.exposition.intensity_models import ForecastPointAnswer
 from exporter.hub.api_models import (
     GreenestAnswer,
     HubIntensityAnswer,

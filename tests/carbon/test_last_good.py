@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.carbon.last_good import LastGood
-from exporter.carbon.live import Kept
+from exporter.carbon.standing import Kept
 from tests.fakes.carbon import NOW, observation
 
 _FILE = "carbon-intensity.json"

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from exporter.carbon.chain import Chain
 from exporter.carbon.errors import ImplausibleError
-from exporter.carbon.live import Kept, LiveIntensity
+from exporter.carbon.live import LiveIntensity
 from exporter.carbon.provider import Traits
+from exporter.carbon.standing import Kept
 from exporter.carbon.yearly import YearlyIntensity
 from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds

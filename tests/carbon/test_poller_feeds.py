@@ -12,10 +12,11 @@ from exporter.carbon.errors import (
 from exporter.carbon.feed import Feed
 from exporter.carbon.fetching import open_web
 from exporter.carbon.last_good import LastGood
-from exporter.carbon.live import Kept, LiveIntensity
+from exporter.carbon.live import LiveIntensity
 from exporter.carbon.observation import Report
 from exporter.carbon.poller import Poller, Time, sleep_until_told
 from exporter.carbon.provider import Web
+from exporter.carbon.standing import Kept
 from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
 from tests.fakes.carbon import NOW, FakeProvider, observation

@@ -5,7 +5,7 @@ import pytest
 
 from exporter.core.forecast import ForecastPoint
 from exporter.core.units import GramsPerKwh, Seconds
-from exporter.exposition.api_models import IntensityAnswer
+from exporter.exposition.intensity_models import IntensityAnswer
 from exporter.hub.api_models import HubIntensityAnswer
 from tests.fakes.carbon import NOW, FakeProvider
 from tests.fakes.carbon_world import traits

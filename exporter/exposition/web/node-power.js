@@ -1,6 +1,7 @@
 // What the node draws, now and in the last minutes, and how dirty that is.
 
-import { agoMarks, fillLegend, makeChart, nextDay, showForecast } from "./charts.js";
+import { agoMarks, fillLegend, makeChart } from "./charts.js";
+import { nextDay, showForecast } from "./forecast.js";
 import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
 import {
   JOULES_PER_KWH, NAMES, clock, duration, energy, grams, jobName, notMeasured, percent, plain, wattMark, wattParts, watts,

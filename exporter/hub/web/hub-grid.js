@@ -1,6 +1,7 @@
 // How dirty the grid is, now and ahead, and what is left of the budgets.
 
-import { makeChart, nextDay, showForecast } from "./charts.js";
+import { makeChart } from "./charts.js";
+import { nextDay, showForecast } from "./forecast.js";
 import { $, add, fillBars, keyed, setAside, setTag, setText, showNotice } from "./page.js";
 import { UNKNOWN, date, duration, energy, grams, hours, percent, plain, whole } from "./words.js";
 
