@@ -27,6 +27,7 @@ from exporter.core.units import Seconds, Watts
 from exporter.pipeline.checkpoint import Checkpoint, read_boot_id
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.idle_store import IdleStore
+from exporter.pipeline.missing import known_to
 from exporter.pipeline.recorder import JobRecorder, running_keys
 from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.pipeline.sampler import Sampler, Sources
@@ -178,6 +179,8 @@ def build_runner(
     for key, count in state.carbon_fetches.items():
         fetches[key] = fetches.get(key, 0) + count
     state.carbon_fetches = fetches
+    for driver in sources.drivers:
+        driver.expect(known_to(driver.info.name, state))
     return Runner(
         build_sampler(config, sources, state.source_errors, fetches),
         Engine(settings, state),

@@ -13,11 +13,15 @@ COMPONENT_INDEX: Mapping[Component, int] = {c: i for i, c in enumerate(COMPONENT
 
 @dataclass(slots=True)
 class DeviceAccount:
-    """Total of one device, and its mean power when its energy was last settled."""
+    """Total of one device, and its mean power when its energy was last settled.
+
+    ``source`` is the name of the source that read it last, at ``seen_s``.
+    """
 
     energy_j: float = 0.0
     power_w: float | None = None
     seen_s: float = 0.0
+    source: str = ""
 
 
 class Projection(NamedTuple):

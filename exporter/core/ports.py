@@ -55,7 +55,8 @@ class PowerSource(Source[tuple[Reading, ...]], Protocol):
 class PowerDriver(PowerSource, Protocol):
     """A source that finds and loses devices, each read by a worker of its own.
 
-    Its own ``read`` keeps the driver in order and returns no reading.
+    Its own ``read`` keeps the driver in order and returns no reading. Its members are
+    called after it: its name, a slash, and that of the device.
     """
 
     @property
@@ -64,6 +65,13 @@ class PowerDriver(PowerSource, Protocol):
 
     def members(self) -> tuple[PowerSource, ...]:
         """The devices there are now; the same tuple until that changes."""
+
+    def expect(self, names: tuple[str, ...]) -> None:
+        """Know devices that were read before this process began.
+
+        One of them that is not found is one that was lost. Called before the first
+        ``read``, if at all.
+        """
 
 
 class NodeUsageSource(Source[NodeUsage], Protocol):

@@ -133,12 +133,14 @@ class TenantTotals(NamedTuple):
 class Snapshot(NamedTuple):
     """The node after one tick.
 
-    ``node_energy_j`` is the sum of the components; ``node_power_w`` is ``None``
-    when no component's power is known. ``fallback_emissions_g`` is the part of
-    ``emissions_g`` that was computed on fallback intensity. ``forecast`` is what is
-    expected of the carbon intensity from now on. ``carbon_fetches`` counts what was
-    asked of its providers. ``jobs_dropped`` found no place among the exported jobs when
-    they were to be exported, and ``jobs_waiting`` run without one now.
+    ``node_energy_j`` is the sum of the components. ``node_power_w`` is that of the
+    devices whose power is known, and ``None`` when that of none is;
+    ``devices_missing`` counts the others, of each component that was ever read.
+    ``fallback_emissions_g`` is the part of ``emissions_g`` that was computed on
+    fallback intensity. ``forecast`` is what is expected of the carbon intensity from
+    now on. ``carbon_fetches`` counts what was asked of its providers. ``jobs_dropped``
+    found no place among the exported jobs when they were to be exported, and
+    ``jobs_waiting`` run without one now.
 
     Beside the emissions: ``market_g`` are grams by the operator's contracts, of which
     a kilowatt-hour emits ``market_intensity``, and ``embodied_g`` what making the node
@@ -172,6 +174,7 @@ class Snapshot(NamedTuple):
     embodied_g: Grams | None = None
     carbon_fetches: tuple[FetchCount, ...] = ()
     jobs_waiting: int = 0
+    devices_missing: tuple[tuple[Component, int], ...] = ()
 
 
 class HistoryPoint(NamedTuple):

@@ -131,11 +131,13 @@ def _thinned(history: Sequence[HistoryPoint]) -> Sequence[HistoryPoint]:
 def _components(snapshot: Snapshot) -> tuple[ComponentAnswer, ...]:
     idle = {idle.component: idle for idle in snapshot.idle}
     unmeasured_s = dict(snapshot.unmeasured_s)
+    missing = dict(snapshot.devices_missing)
     return tuple(
         ComponentAnswer(
             component=totals.component,
             quality=component_quality(snapshot.sources, totals.component),
             power_w=totals.power_w,
+            devices_missing=missing.get(totals.component, 0),
             energy_j=totals.energy_j,
             idle_power_w=known.power_w if known is not None else None,
             idle_method=known.method if known is not None else None,

@@ -26,6 +26,13 @@ class ComponentAnswer(Answer):
     component: Component
     quality: Quality
     power_w: Power | None
+    devices_missing: Annotated[
+        int,
+        Field(
+            description="devices that were read before and whose power is not known "
+            "now: it is not in power_w, nor in that of the node"
+        ),
+    ]
     energy_j: Energy
     idle_power_w: Annotated[
         float | None, Field(description="what it would draw with nothing to do, W")

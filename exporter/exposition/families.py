@@ -99,6 +99,10 @@ def _node(snapshot: Snapshot) -> list[Family]:
             ((totals.device, totals.energy_j) for totals in snapshot.devices),
         ),
         known(
+            node_metrics.DEVICES_MISSING,
+            (((component,), count) for component, count in snapshot.devices_missing),
+        ),
+        known(
             node_metrics.UNATTRIBUTED_ENERGY,
             (
                 ((totals.component, totals.reason), totals.energy_j)

@@ -5,7 +5,8 @@ from exporter.exposition.metric import Metric, counter, gauge
 NODE_POWER = gauge(
     "jouled_node_power_watts",
     (),
-    "Mean power of all components in the last sampling interval.",
+    "Mean power of all devices that can be read, in the last sampling interval; "
+    "jouled_devices_missing counts those that cannot.",
 )
 NODE_ENERGY = counter(
     "jouled_node_energy_joules_total",
@@ -39,7 +40,7 @@ COMPONENT_POWER = gauge(
     "jouled_component_power_watts",
     ("component",),
     "Mean power of a component (cpu, dram, gpu, platform) in the last sampling "
-    "interval.",
+    "interval, as far as its devices can be read.",
 )
 COMPONENT_ENERGY = counter(
     "jouled_component_energy_joules_total",
@@ -55,6 +56,12 @@ DEVICE_ENERGY = counter(
     "jouled_device_energy_joules_total",
     ("component", "device"),
     "Energy of one device since boot.",
+)
+DEVICES_MISSING = gauge(
+    "jouled_devices_missing",
+    ("component",),
+    "Devices that were read before and whose power is not known now: it is in no "
+    "power of the component or of the node. 0 where those are whole.",
 )
 UNATTRIBUTED_ENERGY = counter(
     "jouled_unattributed_energy_joules_total",
@@ -91,6 +98,7 @@ NODE_METRICS: tuple[Metric, ...] = (
     COMPONENT_ENERGY,
     DEVICE_POWER,
     DEVICE_ENERGY,
+    DEVICES_MISSING,
     UNATTRIBUTED_ENERGY,
     IDLE_POWER,
     CPU_BUSY,

@@ -12,7 +12,7 @@ from exporter.core.cpu_time import SchedulerMemory
 from exporter.core.interval import UsageTracker
 from exporter.core.ledger import Ledger
 from exporter.core.metering import Meter
-from exporter.core.model import COMPONENTS, Component
+from exporter.core.model import COMPONENTS, Component, DeviceId
 from exporter.core.windows import Hold, HoldWindow, NodeWindow, Usage, UsageWindow
 from exporter.core.workload import (
     GpuHold,
@@ -32,6 +32,7 @@ from exporter.pipeline.rows import (
 from exporter.pipeline.state import EngineState
 
 _HOLD_FIELDS = 5
+_DEVICE_FIELDS = 6
 
 
 def decode(data: Mapping[str, Any]) -> EngineState:
@@ -74,6 +75,8 @@ def decode(data: Mapping[str, Any]) -> EngineState:
         provider, outcome, count = fields(row, "ttn")
         state.carbon_fetches[provider, outcome] = count
     (state.missed_ticks,) = fields(data["missed_ticks"], "n")
+    for row in data.get("forgotten", ()):
+        state.forgotten.add(device_id(*fields(row, "tt")))
     state.ledger = _ledger(data)
     _check(state)
     # An older daemon knew of none.
@@ -85,7 +88,7 @@ def decode(data: Mapping[str, Any]) -> EngineState:
 def _check(state: EngineState) -> None:
     """Refuse parts that the engine relies on to agree."""
     ledger = state.ledger
-    for device in state.meters:
+    for device in (*state.meters, *ledger.devices):
         if device not in ledger.devices or device.component not in ledger.unmeasured_s:
             msg = f"{device} has a meter and no account"
             raise ValueError(msg)
@@ -101,10 +104,7 @@ def _ledger(data: Mapping[str, Any]) -> Ledger:
     jobs = [_job(row) for row in data["jobs"]]
     tenants = [fields(row, "tttnnnn") for row in data["tenants"]]
     return Ledger(
-        devices={
-            device_id(component, name): DeviceAccount(*fields(rest, "nNn"))
-            for component, name, *rest in data["devices"]
-        },
+        devices=dict(map(_device, data["devices"])),
         components=_by_component(data["components"]),
         unattributed={
             (known_component(component), known_reason(reason)): fields(rest, "n")[0]
@@ -120,6 +120,12 @@ def _ledger(data: Mapping[str, Any]) -> Ledger:
         },
         jobs_dropped=jobs_dropped,
     )
+
+
+def _device(row: Row) -> tuple[DeviceId, DeviceAccount]:
+    # The last field is of newer daemons alone.
+    component, name, *rest = row if len(row) == _DEVICE_FIELDS else [*row, ""]
+    return device_id(component, name), DeviceAccount(*fields(rest, "nNnt"))
 
 
 def _add_beside(ledger: Ledger, row: object) -> None:

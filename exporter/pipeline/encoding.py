@@ -64,9 +64,10 @@ def encode(state: EngineState) -> dict[str, Any]:
         "missed_ticks": [state.missed_ticks],
         "platform": [state.platform_debt_j, state.platform_waiting_j],
         "devices": [
-            [*device, account.energy_j, account.power_w, account.seen_s]
+            [*device, account.energy_j, account.power_w, account.seen_s, account.source]
             for device, account in ledger.devices.items()
         ],
+        "forgotten": list(state.forgotten),
         "components": list(ledger.components.items()),
         "unattributed": [[*key, value] for key, value in ledger.unattributed.items()],
         "unmeasured": list(ledger.unmeasured_s.items()),

@@ -17,6 +17,7 @@ from exporter.core.units import Ratio
 from exporter.core.usage_step import UsageStep
 from exporter.core.workload import WorkloadId
 from exporter.pipeline.booking import Booking, Settled
+from exporter.pipeline.missing import note_forgotten
 from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.pipeline.view import build_snapshot
 
@@ -77,7 +78,9 @@ class Engine:
             state.forget_in_windows(forgotten)
         ledger.freeze_labels(now_s, self.settings.max_jobs)
         self._projector.refresh(ledger, sample)
-        return build_snapshot(sample, state, self.settings, _busy_ratio(step))
+        snapshot = build_snapshot(sample, state, self.settings, _busy_ratio(step))
+        note_forgotten(sample, state)
+        return snapshot
 
     def _meter(self, sample: Sample) -> dict[Component, list[Settled]]:
         """Advance all meters; return those that settled, by component."""
@@ -91,7 +94,8 @@ class Engine:
                 meter = self.state.meters[device.id] = Meter()
                 ledger.open_device(device.id)
             metered = meter.advance(reading, sample.interval_s)
-            ledger.devices[device.id].seen_s = sample.time_s
+            account = ledger.devices[device.id]
+            account.seen_s, account.source = sample.time_s, device.source
             self._note(reading, metered)
             if metered.unmeasured_s:
                 ledger.unmeasured_s[component] += metered.unmeasured_s

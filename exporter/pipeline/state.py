@@ -68,6 +68,7 @@ class EngineState:
         carbon_fetches: what was asked of carbon providers since boot, by provider and
             outcome. Another thread counts in place: copy it before you go through it.
         missed_ticks: ticks that were skipped since boot.
+        forgotten: devices that their driver has let go of, see ``missing.py``.
         learners: idle power per component, or per GPU as "gpu/NAME".
         gpus: last gauges of each GPU; shown, but not worth a checkpoint.
         idle: last idle power by the same keys as ``learners``; likewise.
@@ -86,6 +87,7 @@ class EngineState:
     source_errors: dict[str, dict[str, int]] = field(default_factory=dict)
     carbon_fetches: dict[tuple[str, str], int] = field(default_factory=dict)
     missed_ticks: int = 0
+    forgotten: set[DeviceId] = field(default_factory=set)
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)

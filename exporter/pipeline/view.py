@@ -27,6 +27,7 @@ from exporter.core.snapshot import (
 )
 from exporter.core.units import Grams, Joules, Ratio, Seconds, Watts
 from exporter.core.workload import WorkloadLabels
+from exporter.pipeline.missing import count_missing
 from exporter.pipeline.state import EngineSettings, EngineState
 
 
@@ -102,6 +103,7 @@ def build_snapshot(
         missed_ticks=sample.missed_ticks,
         jobs_dropped=ledger.jobs_dropped,
         jobs_waiting=ledger.jobs_waiting,
+        devices_missing=tuple(count_missing(sample, state, present).items()),
         sample_duration_s=sample.duration_s,
     )
     if settings.market_intensity is None and settings.embodied is None:

@@ -66,6 +66,10 @@ class SimulatedDriver(SimulatedSource):
         """As the driver says."""
         return self._driver.restart_needed
 
+    def expect(self, names: tuple[str, ...]) -> None:
+        """Hand them on."""
+        self._driver.expect(names)
+
     def members(self) -> tuple[PowerSource, ...]:
         """Return its devices; the same tuple until that changes."""
         members = self._driver.members()

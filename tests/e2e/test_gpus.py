@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 
 DEVICE = "jouled_device_energy_joules_total"
 COMPONENT = "jouled_component_energy_joules_total"
+MISSING = "jouled_devices_missing"
 UP = "jouled_source_up"
 GPUS = 2
 GPU_W = 250.0
@@ -100,6 +101,49 @@ def test_the_driver_is_let_go_of_and_taken_up_again(tmp_path: Path) -> None:
         for scrape in (before, left, later, back, after)
     ]
     assert totals == sorted(totals)
+
+
+def test_a_lost_gpu_is_missing_until_it_is_taken_out_on_purpose(
+    tmp_path: Path,
+) -> None:
+    """Power that falls because nobody measures it must not pass for a saving."""
+    with working(tmp_path) as node:
+        daemon = node.daemon
+        lost = f"nvml/{node.gpus[1]}"
+        daemon.start()
+        wait_for_gpus(node)
+        whole = daemon.wait_for(
+            lambda scrape: scrape.get(MISSING, component="gpu") == 0, "all power"
+        )
+
+        node.driver.unplug(1)
+        falls = daemon.wait_for(
+            lambda scrape: scrape.get(MISSING, component="gpu") == 1, "the loss"
+        )
+        daemon.kill()
+        daemon.start()
+        restarted = daemon.wait_for(
+            lambda scrape: (
+                members(scrape).get(lost) == 0
+                and scrape.get(MISSING, component="gpu") == 1
+            ),
+            "the loss after a restart",
+        )
+        gpu_command(node, "release")
+        gpu_command(node, "resume")
+        forgotten = daemon.wait_for(
+            lambda scrape: (
+                scrape.get(MISSING, component="gpu") == 0
+                and lost not in members(scrape)
+            ),
+            "the GPU to be forgotten",
+        )
+
+    for scrape, gpus in ((whole, 2), (falls, 1), (restarted, 1), (forgotten, 1)):
+        power_w = scrape.value("jouled_component_power_watts", component="gpu")
+        shown = scrape.series("jouled_device_power_watts", component="gpu")
+        assert len(shown) == gpus
+        assert power_w == pytest.approx(sum(watts for _, watts in shown))
 
 
 def test_a_driver_that_hangs_at_the_start_holds_nobody_up(tmp_path: Path) -> None:

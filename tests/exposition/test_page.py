@@ -84,6 +84,20 @@ def test_estimates_are_marked_wherever_they_are_shown(browser: Browser) -> None:
         ).to_have_count(0)
 
 
+def test_power_that_lacks_a_device_says_so(browser: Browser) -> None:
+    """Nobody may take what is missing for a saving."""
+    with visiting(browser) as shown:
+        page = shown.page
+
+        expect(page.locator("#power-note")).to_contain_text(
+            "less than it draws: the power of 1 GPU device is not known; partly"
+        )
+        gpus = page.locator("#components li", has_text="GPU")
+        expect(gpus).to_contain_text("without 1 device")
+        cpu = page.locator("#components li", has_text="CPU")
+        expect(cpu).not_to_contain_text("without")
+
+
 def test_a_failed_source_is_shown_first_with_its_remedy(browser: Browser) -> None:
     """It is what somebody came here to find out."""
     with visiting(browser) as shown:

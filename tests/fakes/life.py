@@ -8,7 +8,14 @@ ways that real ones are: not read at all, stuck, or restarted from 0.
 import json
 from dataclasses import dataclass, field, replace
 
-from exporter.core.model import Device, Intensity, Reading, Sample
+from exporter.core.model import (
+    Device,
+    Intensity,
+    Reading,
+    Sample,
+    SourceInfo,
+    SourceStatus,
+)
 from exporter.core.snapshot import Snapshot
 from exporter.core.units import Seconds
 from exporter.core.workload import GpuHold, WorkloadLabels, WorkloadUsage
@@ -56,6 +63,17 @@ class PlayedDevice:
     def stuck(self) -> bool:
         """Its counter does not move, while its gauge does."""
         return self._stuck_j is not None
+
+    @property
+    def status(self) -> SourceStatus:
+        """What its source says of itself."""
+        device = self.device
+        scope = device.scope
+        info = SourceInfo(
+            device.source, device.id.component, "counter", "measured", scope
+        )
+        reason = "" if self.readable else "faulty"
+        return SourceStatus(info, up=self.readable, reason=reason)
 
     def stick(self) -> None:
         """Let the counter stand where it was last seen."""
@@ -190,7 +208,10 @@ class Life:
             workloads=(running,) if readable else (),
             intensity=self.intensity,
             pue=self.pue,
-            sources=() if readable else (failing(),),
+            sources=(
+                *(one.status for one in self.devices),
+                *(() if readable else (failing(),)),
+            ),
         )
 
     def tick(self, seconds: float = 1.0) -> Snapshot:

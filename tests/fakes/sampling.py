@@ -45,6 +45,7 @@ class FakeDriver:
     failure: SourceError | None = None
     restart_needed: bool = False
     closed: bool = False
+    expected: tuple[str, ...] = ()
 
     @property
     def info(self) -> SourceInfo:
@@ -60,6 +61,10 @@ class FakeDriver:
     def members(self) -> tuple[PowerSource, ...]:
         """Return the devices there are."""
         return self.devices
+
+    def expect(self, names: tuple[str, ...]) -> None:
+        """Remember them."""
+        self.expected = names
 
     def close(self) -> None:
         """Remember it."""

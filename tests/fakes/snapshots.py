@@ -221,6 +221,7 @@ def rich_snapshot() -> Snapshot:
             _source("slurm", "workloads", read_ms=0.6),
         ),
         unmeasured_s=(("cpu", Seconds(0.0)), ("gpu", Seconds(2.5))),
+        devices_missing=(("cpu", 0), ("dram", 0), ("gpu", 1), ("platform", 0)),
         missed_ticks=3,
         jobs_dropped=0,
         sample_duration_s=Seconds(0.0042),

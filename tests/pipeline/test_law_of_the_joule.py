@@ -224,6 +224,7 @@ class LifeOfANode(RuleBasedStateMachine):
         self.rule_1_tenants_are_the_sum_of_their_jobs()
         self.rules_1_and_4_the_component_is_its_devices()
         self.rules_2_and_3_what_is_counted_was_drawn()
+        self.rule_5_power_is_the_sum_of_what_is_known_and_the_rest_is_counted()
         self.rule_7_counters_are_numbers()
         self.rule_8_no_job_waits_longer_than_five_seconds()
         self.no_place_is_free_while_a_job_waits()
@@ -286,6 +287,28 @@ class LifeOfANode(RuleBasedStateMachine):
                 continue
             if state.ledger.unmeasured_s[component] == 0:
                 assert counted_j == pytest.approx(drawn_j, abs=0.01, rel=1e-9)
+
+    def rule_5_power_is_the_sum_of_what_is_known_and_the_rest_is_counted(self) -> None:
+        """Whatever was read once is in the sum, or is missing; restarts or not."""
+        shown_w = {one.device: one.power_w for one in self.after.devices}
+        power_w = {one.component: one.power_w for one in self.after.components}
+        missing = dict(self.after.devices_missing)
+        for component in COMPONENTS:
+            was_read = [
+                shown_w.get(played.device.id)
+                for played in self.life.devices
+                if played.device.id.component == component
+                and played.first_j is not None
+            ]
+            known_w = [watts for watts in was_read if watts is not None]
+            assert missing.get(component, 0) == len(was_read) - len(known_w)
+            if component in PARTS_OF_THE_NODE:
+                expected_w = fsum(known_w) if known_w else None
+                assert power_w.get(component) == pytest.approx(expected_w)
+        parts_w = [watts for watts in power_w.values() if watts is not None]
+        assert self.after.node_power_w == (
+            pytest.approx(fsum(parts_w)) if parts_w else None
+        )
 
     def rule_7_no_counter_falls(self) -> None:
         """Nor does a total disappear."""

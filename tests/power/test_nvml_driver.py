@@ -141,7 +141,7 @@ def test_a_gpu_that_comes_back_is_the_same_source(
         members[1].read()
     clock.pass_s(5)
     driver.read()
-    with pytest.raises(SourceFaultyError, match="is gone since"):
+    with pytest.raises(SourceFaultyError, match="NVML finds it no more"):
         members[1].read()
 
     hardware.plug(1)
@@ -234,6 +234,40 @@ def test_a_gpu_that_cannot_be_opened_at_the_start_is_reported_by_the_driver(
 
     assert found == [hardware.gpus[0].uuid, hardware.gpus[2].uuid]
     assert {gpu.uuid for gpu in driver.members()} == {g.uuid for g in hardware.gpus}
+
+
+def test_a_gpu_that_was_lost_before_a_restart_is_lost_after_it(
+    hardware: FakeNvml, driver: NvmlDriver
+) -> None:
+    """A new process cannot know it, and an alert must not end by a restart."""
+    hardware.unplug(1)
+    driver.expect(tuple(gpu.uuid for gpu in hardware.gpus))
+
+    driver.read()
+    first, lost, last = driver.members()
+
+    assert lost.uuid == hardware.gpus[1].uuid
+    with pytest.raises(SourceFaultyError, match="NVML finds it no more"):
+        lost.read()
+    # Those that are there have not been away.
+    assert not first.read()[0].may_have_restarted
+    assert not last.read()[0].may_have_restarted
+
+
+def test_a_lost_gpu_that_was_expected_comes_back_by_itself(
+    hardware: FakeNvml, driver: NvmlDriver, clock: Clock
+) -> None:
+    """It is looked for as if it had been lost in this process."""
+    hardware.unplug(1)
+    driver.expect((hardware.gpus[1].uuid,))
+    driver.read()
+
+    hardware.plug(1)
+    clock.pass_s(5)
+    driver.read()
+
+    (lost,) = [one for one in driver.members() if one.uuid == hardware.gpus[1].uuid]
+    assert lost.read()[0].may_have_restarted
 
 
 # --- a call hangs ---------------------------------------------------------------------

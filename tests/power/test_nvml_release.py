@@ -222,6 +222,27 @@ def test_a_gpu_taken_out_during_a_release_is_forgotten(
     assert [gpu.uuid for gpu in driver.members()] == [hardware.gpus[1].uuid]
 
 
+def test_a_gpu_that_was_expected_is_forgotten_likewise(
+    hardware: FakeNvml, files: ReleaseFiles
+) -> None:
+    """It was lost before the daemon was restarted, and then taken out."""
+    hardware.unplug(0)
+    with closing(NvmlDriver(files.request)) as driver:
+        driver.expect(tuple(gpu.uuid for gpu in hardware.gpus))
+        driver.read()
+        before = [gpu.uuid for gpu in driver.members()]
+        files.ask(None, "one")
+        with pytest.raises(SourceAbsentError):
+            driver.read()
+
+        files.withdraw()
+        driver.read()
+        after = [gpu.uuid for gpu in driver.members()]
+
+    assert before == [gpu.uuid for gpu in hardware.gpus]
+    assert after == [hardware.gpus[1].uuid]
+
+
 def test_a_mig_mode_that_was_changed_is_found(
     hardware: FakeNvml, driver: NvmlDriver, files: ReleaseFiles
 ) -> None:

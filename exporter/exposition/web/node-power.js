@@ -4,7 +4,7 @@ import { agoMarks, fillLegend, makeChart } from "./charts.js";
 import { nextDay, showForecast } from "./forecast.js";
 import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
 import {
-  JOULES_PER_KWH, NAMES, clock, duration, energy, grams, jobName, notMeasured, percent, plain, wattMark, wattParts, watts,
+  JOULES_PER_KWH, NAMES, clock, count, duration, energy, grams, jobName, notMeasured, percent, plain, wattMark, wattParts, watts,
 } from "./words.js";
 import { WINDOW_S, moments, newestUnixS, points } from "./node-recent.js";
 
@@ -14,13 +14,23 @@ const MOST_JOBS = 5;
 
 // --- now -----------------------------------------------------------------------
 
-function whatIsDoubtful(node) {
+/** What the sum lacks; "" if nothing. */
+function whatIsMissing(node) {
+  const lacking = node.components.filter((part) => part.devices_missing);
+  if (!lacking.length) return "";
+  const each = lacking.map(({ component, devices_missing: missing }) => count(missing, `${NAMES[component]} device`, `${NAMES[component]} devices`));
+  return `less than it draws: the power of ${each.join(", ")} is not known`;
+}
+
+function howItIsKnown(node) {
   const known = node.components.filter((part) => part.power_w !== null);
   const modelled = known.filter((part) => part.quality === "estimated").map((part) => NAMES[part.component]);
   if (!modelled.length) return "";
   if (modelled.length === known.length) return "modelled, not measured";
   return `partly modelled, not measured: ${modelled.join(", ")}`;
 }
+
+const whatIsDoubtful = (node) => [whatIsMissing(node), howItIsKnown(node)].filter(Boolean).join("; ");
 
 /** Grams in an hour at the power of now; null if that is not known. */
 const hourlyGrams = (node, intensity) => (node.power_w === null ? null
@@ -57,6 +67,7 @@ export function drawPower(node, intensity) {
     if (part.idle_power_w !== null && part.idle_method !== "assumed") {
       more.push(`${watts(part.idle_power_w)} idle, ${part.idle_method}`);
     }
+    if (part.devices_missing) more.push(`without ${count(part.devices_missing, "device", "devices")}`);
     if (part.unmeasured_s) more.push(`${duration(part.unmeasured_s)} not measured`);
     return {
       key: part.component, part: part.component, name: NAMES[part.component],

@@ -7,7 +7,8 @@ initialised again, with growing delays. For that all workers are kept out; one
 that hangs in the kernel postpones it, because its handle is still in use.
 
 A GPU that was there and is not found again stays a member, whose reads fail: a
-GPU that fell off the bus has to be seen. It is forgotten when the operator let
+GPU that fell off the bus has to be seen, also by a daemon that was restarted, which
+is told of it (``expect``). It is forgotten when the operator let
 go of NVML in between (see ``release.py``), which is how one is taken out.
 """
 
@@ -114,6 +115,11 @@ class NvmlDriver:
         """Return one of them, if there is; any thread may ask."""
         return self._known.get(uuid)
 
+    def expect(self, names: tuple[str, ...]) -> None:
+        """Know GPUs, by UUID, that were read before this process began."""
+        for uuid in names:
+            self._known.setdefault(uuid, self._new_gpu(uuid))
+
     def read(self) -> tuple[Reading, ...]:
         """Put NVML in order if it is not; cheap if it is.
 
@@ -218,15 +224,13 @@ class NvmlDriver:
             self._forgets_missing = False
         for uuid, place in places.found.items():
             if uuid not in self._known:
-                self._known[uuid] = NvmlGpu(
-                    uuid, self._monotonic, self._patience_s, gpm=self._gpm
-                )
+                self._known[uuid] = self._new_gpu(uuid)
             self._known[uuid].attach(place)
         missing = self._known.keys() - places.found.keys()
         for uuid in missing:
             self._known[uuid].detach(
                 SourceFaultyError(
-                    f"GPU {uuid} is gone since NVML was initialised again; if it "
+                    f"GPU {uuid} was there before, and NVML finds it no more; if it "
                     "was taken out on purpose, 'jouled gpu release' and 'resume' "
                     "forget it"
                 )
@@ -248,6 +252,9 @@ class NvmlDriver:
         if self._is_incomplete:
             return SourceFaultyError("; ".join(places.refused))
         return None
+
+    def _new_gpu(self, uuid: str) -> NvmlGpu:
+        return NvmlGpu(uuid, self._monotonic, self._patience_s, gpm=self._gpm)
 
     # --- letting go -----------------------------------------------------------
 
