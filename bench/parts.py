@@ -80,6 +80,7 @@ def main() -> None:
         # The sampler is at rest now: nobody else reads these sources.
         _read_alone(sources, timing, ticks)
     finally:
+        checkpoint.close()
         sampler.close()
     sys.stdout.write(json.dumps(timing.mean_ms()) + "\n")
 

@@ -151,6 +151,8 @@ class Runner:
                     break
         finally:
             self._keep_idle()
+            if self._checkpoint is not None:
+                self._checkpoint.close()
             self._sampler.close()
             if self._recorder is not None:
                 self._recorder.close(self._engine.state.ledger, _CLOSE_ARCHIVE_S)

@@ -1,3 +1,5 @@
+import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.node import ZONES, Node, playing
+from tests.e2e.waiting import until
 from tests.fakes.machine_procfs import BOOT_ID
 
 pytestmark = pytest.mark.e2e
@@ -30,7 +33,17 @@ def counted_j(node: Node) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("end", ["kill", "stop"])
+def checkpoints(node: Node) -> list[Path]:
+    """Return the names of the two files of a node's checkpoint."""
+    return [node.daemon.run_dir / f"checkpoint.{number}" for number in range(2)]
+
+
+def number_of_save(checkpoint: Path) -> bytes:
+    """Return the number in the first line of a file."""
+    return checkpoint.read_bytes().split()[5]
+
+
+@pytest.mark.parametrize("end", ["kill", "kill in a save", "stop"])
 def test_what_was_drawn_while_it_was_dead_is_counted_once(node: Node, end: str) -> None:
     """The hardware counts on, and the checkpoint knows from where."""
     node.rest()
@@ -43,16 +56,21 @@ def test_what_was_drawn_while_it_was_dead_is_counted_once(node: Node, end: str) 
         "some energy before the end",
     )
 
-    if end == "kill":
-        node.daemon.kill()
-    else:
+    if end == "stop":
         assert node.daemon.stop() == 0
+    else:
+        node.daemon.kill()
+    if end == "kill in a save":
+        last = max(checkpoints(node), key=number_of_save)
+        os.truncate(last, last.stat().st_size // 2)
     at_end_j = node.true_energy_j()
     node.daemon.start()
     reborn = node.daemon.scrape().value(DEVICE, device="package-0")
     node.rest()
     true_after_j, after_j = node.true_energy_j(), counted_j(node)
 
+    if end == "kill in a save":
+        assert "a save was cut short" in node.daemon.said()
     assert reborn >= before_j["package-0"] + 50
     for device, true_j in true_after_j.items():
         # Most of it was drawn in the time of nobody.
@@ -82,19 +100,22 @@ def test_another_boot_starts_from_zero(node: Node) -> None:
 def test_a_spoilt_checkpoint_is_set_aside_and_told(node: Node, spoilt: str) -> None:
     """It may hold what somebody wants to look into, and must not stop the daemon."""
     node.daemon.kill()
-    checkpoint = node.daemon.run_dir / "checkpoint"
-    whole = checkpoint.read_bytes()
+    files = checkpoints(node)
+    whole = files[0].read_bytes()
     content = {
         "empty": b"",
         "half": whole[: len(whole) // 2],
         "of another program": b'{"version": 1, "boot_id": "%s"}' % BOOT_ID.encode(),
     }[spoilt]
-    checkpoint.write_bytes(content)
+    for file in files:
+        file.write_bytes(content)
 
     node.daemon.start()
 
-    assert (node.daemon.run_dir / "checkpoint.unusable").read_bytes() == content
-    assert "checkpoint cannot be used, counters start from 0" in node.daemon.said()
+    for file in files:
+        assert file.with_name(f"{file.name}.unusable").read_bytes() == content
+    said = "checkpoint cannot be used, counters start from 0"
+    assert node.daemon.said().count(said) == 1
     node.set_power(ZONES_W, {0: 300.0})
     node.daemon.wait_for(
         lambda scrape: (scrape.get(NODE) or 0.0) > 0, "energy to be counted"
@@ -103,10 +124,17 @@ def test_a_spoilt_checkpoint_is_set_aside_and_told(node: Node, spoilt: str) -> N
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_survived(node: Node) -> None:
     """A full or broken tmpfs costs the protection against crashes, nothing else."""
-    in_the_way = node.daemon.run_dir / "checkpoint.new"
+    in_the_way = node.daemon.run_dir / "checkpoint.0"
     node.set_power(ZONES_W, {0: 300.0})
-    in_the_way.mkdir()
 
+    def put_in_the_way() -> bool:
+        in_the_way.unlink(missing_ok=True)
+        # The daemon may have been quicker, and have written it anew.
+        with contextlib.suppress(FileExistsError):
+            in_the_way.mkdir()
+        return in_the_way.is_dir()
+
+    until(put_in_the_way, "a directory in the way")
     down = node.daemon.wait_for_source("checkpoint", up=False)
     node.daemon.wait_for(
         lambda scrape: scrape.value(NODE) > down.value(NODE) + 100, "counting to go on"

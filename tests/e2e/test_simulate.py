@@ -69,7 +69,7 @@ def test_a_simulated_node_leaves_nothing_behind(tmp_path: Path) -> None:
     """Neither files nor processes, and it is gone at once."""
     with simulated_node(tmp_path, flags=("--schedulers", "slurm")) as program:
         (machine,) = program.files.iterdir()
-        assert (machine / "run" / "checkpoint").exists()
+        assert (machine / "run" / "checkpoint.0").exists()
 
         code = program.stop()
 

@@ -91,7 +91,7 @@ def test_one_capability_is_all_the_right_it_needs() -> None:
             daemon.wait_for_source("rapl", up=True)
             assert daemon.stop() == 0
 
-        assert (home / ".cache/jouled/run/checkpoint").exists()
+        assert (home / ".cache/jouled/run/checkpoint.0").exists()
         assert (home / ".local/state/jouled").is_dir()
 
 

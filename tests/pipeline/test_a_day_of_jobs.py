@@ -146,8 +146,9 @@ def test_ten_thousand_jobs_of_a_day_cost_what_those_of_an_hour_do(
         accounts.append(len(ledger.jobs))
         if number % 100 == 0:
             checkpoint.save(engine.state)
-            checkpoint_bytes.append((tmp_path / "checkpoint").stat().st_size)
+            checkpoint_bytes.append((tmp_path / "checkpoint.0").stat().st_size)
     recorder.close(ledger, LONG_S)
+    checkpoint.close()
 
     found = rows(path)
     assert found.keys() == {job.key for job in day}

@@ -17,8 +17,7 @@ from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings, EngineState
 from tests.fakes.life import Life, LivingJob, PlayedDevice
 from tests.fakes.node import cpu, gpu, hold, job_id, labels, node_meter
-
-BOOT = "4b0c7f5e-boot"
+from tests.fakes.saves import BOOT, NAMES, contents, number_of, numbered, save, spoil
 
 
 def lived(*, silent: frozenset[int] = frozenset(), ticks: int = 8) -> Life:
@@ -92,9 +91,8 @@ def test_a_name_of_any_text_is_written_and_read_again(
     """Users name jobs; half a surrogate pair, for one, cannot be written as UTF-8."""
     state = EngineState()
     state.source_errors[name] = {name: 1}
-    checkpoint = Checkpoint(tmp_path, BOOT)
 
-    checkpoint.save(state)
+    save(tmp_path, state)
 
     again = Checkpoint(tmp_path, BOOT).load()
     assert again is not None
@@ -104,7 +102,7 @@ def test_a_name_of_any_text_is_written_and_read_again(
 def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     """In the same boot."""
     state = lived().state
-    Checkpoint(tmp_path, BOOT).save(state)
+    save(tmp_path, state)
 
     loaded = Checkpoint(tmp_path, BOOT).load()
 
@@ -144,7 +142,7 @@ def test_names_in_any_script_survive(tmp_path: Path) -> None:
     life = lived()
     life.jobs["名\udcff"] = LivingJob(1.0, labels=labels("名\udcff", user="Zoë\n"))
     life.tick()
-    Checkpoint(tmp_path, BOOT).save(life.state)
+    save(tmp_path, life.state)
 
     loaded = Checkpoint(tmp_path, BOOT).load()
 
@@ -155,99 +153,51 @@ def test_names_in_any_script_survive(tmp_path: Path) -> None:
 
 def test_only_root_may_read_a_checkpoint(tmp_path: Path) -> None:
     """It tells who runs what."""
-    Checkpoint(tmp_path, BOOT).save(EngineState())
+    save(tmp_path, numbered(1), numbered(2))
 
-    assert (tmp_path / "checkpoint").stat().st_mode & 0o777 == 0o600
-
-
-# --- files that cannot be used ----------------------------------------------
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(NAMES, 0o600)
 
 
-def test_without_a_file_everything_starts_from_zero(
+# --- of another boot, or without sense ---------------------------------------
+
+
+def test_a_checkpoint_of_another_boot_is_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first start after a boot is nothing to report."""
-    assert Checkpoint(tmp_path, BOOT).load() is None
-    assert not caplog.records
-
-
-def test_a_checkpoint_of_another_boot_is_none(tmp_path: Path) -> None:
     """Rule 7: hardware counters have restarted, and so do ours."""
-    Checkpoint(tmp_path, "an earlier boot").save(lived().state)
+    caplog.set_level("INFO")
+    save(tmp_path, lived().state, lived().state, boot_id="an earlier boot")
+    before = contents(tmp_path)
 
     assert Checkpoint(tmp_path, BOOT).load() is None
-    assert (tmp_path / "checkpoint").exists()
+    assert contents(tmp_path) == before
+    assert caplog.text.count("of another boot") == 1
 
 
-UNUSABLE = [
-    b"",
-    b"{",
-    b"[]",
-    b"\xff\xfe",
-    b"[" * 100_000,
-    b'{"boot_id": "4b0c7f5e-boot", "version": 99}',
-    b'{"boot_id": "4b0c7f5e-boot"}',
-]
+def test_a_file_of_another_boot_is_not_gone_back_to(tmp_path: Path) -> None:
+    """The first save of a boot has it beside itself."""
+    save(tmp_path, numbered(1), numbered(2), boot_id="an earlier boot")
+    save(tmp_path, numbered(3))
 
+    loaded = number_of(tmp_path)
+    (tmp_path / NAMES[0]).write_bytes(b"")
 
-@pytest.mark.parametrize("content", UNUSABLE, ids=range(len(UNUSABLE)))
-def test_an_unusable_file_is_set_aside_and_never_deleted(
-    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Somebody may want to know what happened; the daemon starts all the same."""
-    (tmp_path / "checkpoint").write_bytes(content)
-
-    assert Checkpoint(tmp_path, BOOT).load() is None
-
-    assert (tmp_path / "checkpoint.unusable").read_bytes() == content
-    assert not (tmp_path / "checkpoint").exists()
-    assert "counters start from 0" in caplog.text
+    assert loaded == 3
+    assert number_of(tmp_path) is None
 
 
 def test_a_file_that_lacks_a_part_is_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of this boot and this version, and yet not what was written."""
-    path = tmp_path / "checkpoint"
-    Checkpoint(tmp_path, BOOT).save(lived().state)
-    whole = json.loads(path.read_text(encoding="ascii"))
+    whole = {"boot_id": BOOT, **stored(lived().state)}
     del whole["tenants"]
-    path.write_text(json.dumps(whole), encoding="ascii")
+    spoil(tmp_path / NAMES[0], json.dumps(whole).encode())
 
     assert Checkpoint(tmp_path, BOOT).load() is None
-    assert (tmp_path / "checkpoint.unusable").exists()
+    assert (tmp_path / "checkpoint.0.unusable").exists()
     assert "KeyError: 'tenants'" in caplog.text
-
-
-def test_a_file_of_absurd_size_is_not_read_whole(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Every input has a bound."""
-    with (tmp_path / "checkpoint").open("wb") as file:
-        file.truncate(64 * 2**20 + 1)
-
-    assert Checkpoint(tmp_path, BOOT).load() is None
-    assert (tmp_path / "checkpoint.unusable").exists()
-    assert "larger than 67108864 bytes" in caplog.text
-
-
-def test_a_directory_in_its_place_is_set_aside(tmp_path: Path) -> None:
-    """An unreadable file, in a form that root cannot read either."""
-    (tmp_path / "checkpoint").mkdir()
-
-    assert Checkpoint(tmp_path, BOOT).load() is None
-    assert (tmp_path / "checkpoint.unusable").is_dir()
-
-
-def test_what_cannot_be_set_aside_stops_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The next save replaces it."""
-    (tmp_path / "checkpoint").write_bytes(b"{")
-    (tmp_path / "checkpoint.unusable").mkdir()
-
-    assert Checkpoint(tmp_path, BOOT).load() is None
-    assert "cannot set the checkpoint aside" in caplog.text
 
 
 def all_places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
@@ -326,31 +276,6 @@ def test_parts_that_contradict_each_other_are_refused() -> None:
         decode(without_device)
     with pytest.raises(ValueError, match="has a usage and no account"):
         decode(without_job)
-
-
-# --- files that cannot be written -------------------------------------------
-
-
-def test_a_failure_to_write_is_told_once_and_stops_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A full tmpfs costs the memory of a crash, not the daemon."""
-    caplog.set_level("INFO")
-    run_dir = tmp_path / "run"
-    checkpoint = Checkpoint(run_dir, BOOT)
-
-    checkpoint.save(EngineState())
-    told_at_once = caplog.text.count("cannot write checkpoint")
-    checkpoint.save(EngineState())
-    failed = checkpoint.error
-    run_dir.mkdir()
-    checkpoint.save(EngineState())
-
-    assert "No such file" in failed
-    assert checkpoint.error == ""
-    assert told_at_once == caplog.text.count("cannot write checkpoint") == 1
-    assert caplog.text.count("written again") == 1
-    assert Checkpoint(run_dir, BOOT).load() is not None
 
 
 def test_the_boot_id_is_the_kernels(tmp_path: Path) -> None:

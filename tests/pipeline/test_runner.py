@@ -17,6 +17,7 @@ from exporter.pipeline.runner import Live, Publisher, Runner
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.clock import Clock
 from tests.fakes.node import GREEN, cpu, gpu
+from tests.fakes.open_files import open_files
 from tests.fakes.sampling import (
     LONG_S,
     power,
@@ -172,6 +173,25 @@ def test_what_is_published_has_been_saved_before(tmp_path: Path) -> None:
 
     assert seen.seen[-1].node_energy_j > 0
     assert saved_j == [0.0] * 5
+
+
+def test_at_the_end_the_files_of_the_checkpoint_are_closed(tmp_path: Path) -> None:
+    """They are open from the first tick on."""
+    runner = Runner(
+        sampler_of(power()),
+        Engine(EngineSettings()),
+        Publisher(1.0),
+        checkpoint=Checkpoint(tmp_path, "boot"),
+    )
+
+    runner.tick()
+    in_use = open_files(tmp_path)
+    runner.stop()
+    runner.run()
+
+    assert in_use == [tmp_path / "checkpoint.0"]
+    assert open_files(tmp_path) == []
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_source_that_is_down(
