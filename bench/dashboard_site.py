@@ -118,6 +118,8 @@ class Site:
             for name in ("power_watts:sum", "energy_joules:rate5m"):
                 whole = f"cluster_component:jouled_component_{name}"
                 self._add(whole, labels, NODES_RULES_S)
+            missing = "cluster_component:jouled_devices_missing:sum"
+            self._add(missing, labels, NODES_RULES_S)
         unattributed = "jouled_unattributed_energy_joules:rate5m"
         for component, reason in _REASONS:
             both = (("component", component), ("reason", reason))
@@ -243,6 +245,7 @@ def _of_node() -> Iterator[Told]:
     for component in _COMPONENTS:
         labels = (("component", component),)
         yield "jouled_component_power_watts", labels, False
+        yield "jouled_devices_missing", labels, False
         yield "jouled_component_energy_joules_total", labels, True
         yield "jouled_unmeasured_seconds_total", labels, True
         yield "jouled_idle_power_watts", (*labels, ("method", "learned")), False

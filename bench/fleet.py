@@ -146,6 +146,10 @@ def _gauges_of_a_node(at: str) -> list[str]:
             f'jouled_component_power_watts{{{at},component="{component}"}} 300'
             for component in _COMPONENTS
         ),
+        *(
+            f'jouled_devices_missing{{{at},component="{component}"}} 0'
+            for component in _COMPONENTS
+        ),
         *(f'jouled_source_up{{{at},source="{source}"}} 1' for source in _SOURCES),
         *(
             f'jouled_source_info{{{at},source="{source}",quality="{quality}"}} 1'

@@ -66,7 +66,8 @@ def _so_far() -> list[Panel]:
         stat(
             About(
                 "Power",
-                "Of all nodes that answer, at the last scrape.",
+                "Of all nodes that answer, at the last scrape. What is missing is "
+                "counted below, in *How good the data is*.",
                 look.WATTS,
                 panels.NEEDS_RULES,
             ),

@@ -254,7 +254,7 @@ def quality() -> list[Panel]:
                 f"{{{CLUSTER}}})"
                 f" / sum(cluster:jouled_node_emissions_grams:rate5m{{{CLUSTER}}})"
             ),
-            width=6,
+            width=5,
             color=look.GREEN,
             steps=look.FALLBACK_STEPS,
         ),
@@ -274,7 +274,7 @@ def quality() -> list[Panel]:
                 0 * sum(cluster:jouled_up:sum{{{CLUSTER}}})
                 """
             ),
-            width=6,
+            width=5,
             color=look.TEXT,
             steps=((1, look.ORANGE),),
         ),
@@ -290,7 +290,22 @@ def quality() -> list[Panel]:
                 f"sum(cluster:jouled_up:count{{{CLUSTER}}})"
                 f" - sum(cluster:jouled_up:sum{{{CLUSTER}}})"
             ),
-            width=6,
+            width=5,
+            color=look.GREEN,
+            steps=((1, look.ORANGE),),
+        ),
+        stat(
+            About(
+                "Devices missing",
+                "Devices of nodes that answer, such as a GPU that fell off the bus, "
+                "that were read before and cannot be read now. What they draw is in "
+                "no figure until then: power and energy that fall meanwhile are no "
+                "saving.",
+                look.COUNT,
+                panels.NEEDS_RULES,
+            ),
+            current(f"sum(cluster_component:jouled_devices_missing:sum{{{CLUSTER}}})"),
+            width=5,
             color=look.GREEN,
             steps=((1, look.ORANGE),),
         ),
@@ -303,7 +318,7 @@ def quality() -> list[Panel]:
                 decimals=2,
             ),
             current(f"avg(jouled_pue_ratio{{{CLUSTER}}})"),
-            width=6,
+            width=4,
             color=look.BLUE,
         ),
     ]

@@ -68,7 +68,8 @@ def _now() -> list[Panel]:
         stat(
             About(
                 "Power",
-                "Mean power of all components in the last sampling interval.",
+                "Mean power of all devices that can be read, in the last sampling "
+                "interval. *Devices missing* are not in it.",
                 look.WATTS,
             ),
             current(f"sum(jouled_node_power_watts{{{NODE}}})"),
@@ -105,6 +106,7 @@ def _now() -> list[Panel]:
                 decimals=1,
             ),
             current(f"sum({unattributed}[$__range])) / sum({energy})"),
+            width=3,
             color=look.GREEN,
             steps=((0.5, look.YELLOW), (0.8, look.ORANGE)),
         ),
@@ -116,6 +118,7 @@ def _now() -> list[Panel]:
                 decimals=0,
             ),
             current(f"avg(jouled_cpu_busy_ratio{{{NODE}}})"),
+            width=3,
             color=look.BLUE,
         ),
         stat(
@@ -126,7 +129,22 @@ def _now() -> list[Panel]:
                 "none, or metrics.level is not job",
             ),
             current(f"count(count by ({_BY_JOB}) (jouled_job_power_watts{{{NODE}}}))"),
+            width=3,
             color=look.BLUE,
+        ),
+        stat(
+            About(
+                "Devices missing",
+                "Devices that were read before and cannot be read now, such as a GPU "
+                "that fell off the bus. What they draw is in no figure here: power "
+                "and energy that fall meanwhile are no saving. *Sources*, below, say "
+                "why.",
+                look.COUNT,
+            ),
+            current(f"sum(jouled_devices_missing{{{NODE}}})"),
+            width=3,
+            color=look.GREEN,
+            steps=((1, look.ORANGE),),
         ),
     ]
 

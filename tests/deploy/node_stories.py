@@ -18,6 +18,7 @@ _MISSED = selector("jouled_samples_missed_total")
 _DURATION = selector("jouled_sample_duration_seconds")
 _RAPL_UP = selector("jouled_source_up", source="rapl")
 _RAPL_DENIED = selector("jouled_source_errors_total", source="rapl", reason="denied")
+_MISSING = selector("jouled_devices_missing", component="gpu")
 _UNMEASURED = selector("jouled_unmeasured_seconds_total", component="gpu")
 _ARCHIVE_UP = selector("jouled_source_up", source="archive")
 _LOST = selector("jouled_source_errors_total", source="archive", reason="dropped")
@@ -91,6 +92,20 @@ STORIES = (
             )
         ],
         resolved=62,
+    ),
+    Story(
+        # NVML was let go of, and nobody took it up again.
+        alert="JouledPowerIncomplete",
+        series={_MISSING: steps((0, 20), (8, 100), (0, 30))},
+        silent=75,
+        fires=90,
+        told=[
+            Told(
+                {**_PLACE, "component": "gpu"},
+                "The power of n1:9878 has lacked 8 of its gpu devices for an hour",
+            )
+        ],
+        resolved=125,
     ),
     Story(
         alert="JouledEnergyUnmeasured",
@@ -183,6 +198,12 @@ CALMS = (
             _RAPL_DENIED: ramps((1, 60)),
         },
         minutes=60,
+    ),
+    Calm(
+        alert="JouledPowerIncomplete",
+        because="NVML is let go of for some minutes, to switch MIG",
+        series={_MISSING: steps((0, 20), (8, 40), (0, 40))},
+        minutes=100,
     ),
     Calm(
         alert="JouledEnergyUnmeasured",

@@ -167,6 +167,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
         ("JouledHubDown", "JouledIntensityStale", ZONE),
         ("JouledManyNodesSilent", "JouledNodeSilent", NODE),
         ("JouledNodeSilent", "JouledSourceDown", NODE),
+        ("JouledSourceDown", "JouledPowerIncomplete", NODE),
         ("JouledNotSampling", "JouledClockWrong", NODE),
         ("JouledIntensityLost", "JouledIntensityNotLive", ZONE),
     ],

@@ -33,6 +33,7 @@ def node(power_w: float) -> str:
     return "\n".join(
         [
             f"jouled_node_power_watts {power_w}",
+            'jouled_devices_missing{component="gpu"} 1',
             f"jouled_node_energy_joules_total {energy_j}",
             f'jouled_job_power_watts{{{JOB},component="gpu"}} {power_w}',
             f"jouled_job_emissions_grams_total{{{JOB}}} 5",
@@ -119,6 +120,7 @@ def one(server: Prometheus, expression: str) -> float | None:
     [
         ("cluster:jouled_up:sum", 2),
         ("cluster:jouled_node_power_watts:sum", 800),
+        ("cluster_component:jouled_devices_missing:sum", 2),
         ("cluster_zone:jouled_carbon_intensity_fallback_level:max", 1),
         ("cluster_job:jouled_job_nodes:count", 2),
         ("cluster_job:jouled_job_power_watts:sum", 800),

@@ -61,6 +61,23 @@ def test_nodes_are_counted_with_and_without_those_that_are_down(tmp_path: Path) 
     )
 
 
+def test_devices_that_are_missing_are_added_up_beside_power(tmp_path: Path) -> None:
+    """Whoever reads a sum has to know what it lacks; where all is read that is 0."""
+    name = "cluster_component:jouled_devices_missing:sum"
+    missing = "jouled_devices_missing"
+    series = {
+        on(1, missing, component="gpu"): steps((1, 10)),
+        on(2, missing, component="gpu"): steps((2, 10)),
+        on(1, missing, component="cpu"): steps((0, 10)),
+    }
+
+    expected = {
+        f'{name}{{cluster="main", component="gpu"}}': 3,
+        f'{name}{{cluster="main", component="cpu"}}': 0,
+    }
+    check(tmp_path, series, Value(5, name, expected))
+
+
 def test_a_source_is_down_where_it_exists_and_fails(tmp_path: Path) -> None:
     """What a machine never had would hide what a machine has lost."""
     up, errors = "jouled_source_up", "jouled_source_errors_total"
