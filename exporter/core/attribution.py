@@ -106,7 +106,7 @@ def attribute_gpu(
     """
     if holds is None:
         return nobody(energy_j, "unknown")
-    shares = {w: h.share_s for w, h in holds.holds.items()}
+    shares = {w: h.share_s for w, h in holds.holds.items()} if holds.holds else _NOBODY
     held_s = sum(shares.values())
     if held_s <= 0:
         return nobody(energy_j, "unallocated")

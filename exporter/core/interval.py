@@ -67,18 +67,23 @@ class UsageTracker:
             there_before = {w for memory in memories for w in memory.usages}
 
         node = self._node_window(sample.node)
+        gpus = frozenset(
+            [
+                reading.device.id.name
+                for reading in sample.readings
+                if reading.device.id.component == "gpu"
+            ]
+        )
+        failing = _failing_sources(sample)
+        if not (sample.workloads or self.schedulers):
+            self.gpus = gpus
+            return _nobody(sample, elapsed_s, node, is_complete=not failing)
         told = _Told()
         unread = self.schedulers.keys() - {r.scheduler for r in sample.workloads}
         for reading in sample.workloads:
             self._advance_scheduler(reading, sample, trusted_s, told)
         # Only from the next tick on do schedulers know a GPU that is new.
-        self.gpus = frozenset(
-            reading.device.id.name
-            for reading in sample.readings
-            if reading.device.id.component == "gpu"
-        )
-
-        failing = _failing_sources(sample)
+        self.gpus = gpus
         held = self._hold_true(unread, sample.time_s, told, is_failing=failing > 0)
         silent = len(unread & self.schedulers.keys())
         current = told.current
@@ -262,9 +267,31 @@ def _keep_holds(
 
 def _failing_sources(sample: Sample) -> int:
     """How many sources of workloads exist and could not be read."""
-    return sum(
-        status.info.component == "workloads"
-        and not status.up
-        and status.reason != "absent"
+    reasons = [
+        status.reason
         for status in sample.sources
+        if status.reason and status.info.component == "workloads"
+    ]
+    return len(reasons) - reasons.count("absent")
+
+
+def _nobody(
+    sample: Sample, elapsed_s: Seconds, node: NodeWindow | None, *, is_complete: bool
+) -> UsageStep:
+    """Return the step of a tick in which no scheduler told anything, nor ever did."""
+    return UsageStep(
+        elapsed_s=elapsed_s,
+        unix_s=sample.unix_s,
+        node=node,
+        current={},
+        ended=frozenset(),
+        cpu_s={},
+        unknown_cpu_s={},
+        presence=Presence(elapsed_s, {}),
+        silent_s={},
+        complete=is_complete,
+        holds={},
+        # A source that fails and was never read hides holds as well.
+        holds_known=is_complete,
+        unknown_gpus=frozenset(),
     )

@@ -181,7 +181,7 @@ class Meter:
             return self._settle_by_gauge("first")
         if isinstance(step, Reset):
             return self._settle_by_gauge("reset")
-        if step == _STANDSTILL:
+        if isinstance(step, Advanced) and step.counts == 0:
             return self._stand_still(reading, elapsed_s)
         energy_j = step.counts * (reading.device.joules_per_count or 0.0)
         if isinstance(step, Ambiguous):

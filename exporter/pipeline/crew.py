@@ -81,7 +81,7 @@ class Crew:
             lanes: in the order in which they are to be read.
             until_s: monotonic time, s.
         """
-        queue = deque(lane for lane in lanes if lane.ask())
+        queue = deque([lane for lane in lanes if lane.ask()])
         if not queue:
             return
         begin_s = self._monotonic()

@@ -109,6 +109,8 @@ class Engine:
         device = reading.device.id
         if reading.gpu is not None:
             self.state.gpus[device] = reading.gpu
+        if not metered.event:
+            return
         text = _EVENT_TEXT.get(metered.event)
         if text is None:
             return

@@ -80,6 +80,7 @@ class Sampler:
         self._known: list[tuple[PowerSource, ...]] = [() for _ in sources.drivers]
         self._workloads = [self._lane(source) for source in sources.workloads]
         self._shown: dict[str, str] = {}
+        self._reasons: list[str] = []
 
     def sample(self, missed_ticks: int = 0) -> Sample:
         """Read every source once.
@@ -112,9 +113,9 @@ class Sampler:
             time_s=Seconds(begin_s),
             unix_s=Seconds(unix_s),
             interval_s=self.interval_s,
-            readings=tuple(one for some in readings if some for one in some),
+            readings=tuple([one for some in readings if some for one in some]),
             node=node,
-            workloads=tuple(one for one in workloads if one is not None),
+            workloads=tuple([one for one in workloads if one is not None]),
             intensity=self.intensity.current(Seconds(unix_s)),
             forecast=self.intensity.forecast(Seconds(unix_s)),
             pue=self.pue.current(Seconds(unix_s)),
@@ -149,6 +150,8 @@ class Sampler:
         if all(a is b for a, b in zip(now, self._known, strict=True)):
             return
         self._known = now
+        # Also if another GPU came in the place of one, and all is as well as before.
+        self._reasons = []
         wanted = {source.info.name: source for some in now for source in some}
         for name in [n for n in self._members if n not in wanted]:
             self._members.pop(name).close()
@@ -160,6 +163,10 @@ class Sampler:
                 self._members[name] = self._lane(source)
 
     def _tell_changes(self, statuses: list[SourceStatus]) -> None:
+        reasons = [status.reason for status in statuses]
+        if reasons == self._reasons:
+            return
+        self._reasons = reasons
         for status in statuses:
             name = status.info.name
             if self._shown.get(name) == status.reason:

@@ -60,36 +60,46 @@ def build_snapshot(
         emissions_g=Grams(ledger.emissions_g),
         fallback_emissions_g=Grams(ledger.fallback_g),
         components=tuple(
-            ComponentTotals(c, Joules(ledger.components[c]), power_w.get(c))
-            for c in COMPONENTS
-            if c in ledger.components
+            [
+                ComponentTotals(c, Joules(ledger.components[c]), power_w.get(c))
+                for c in COMPONENTS
+                if c in ledger.components
+            ]
         ),
         devices=tuple(
-            _device_totals(
-                device, account, gpus.get(device), state.divisions.get(device.name)
-            )
-            for device, account in present
+            [
+                _device_totals(
+                    device, account, gpus.get(device), state.divisions.get(device.name)
+                )
+                for device, account in present
+            ]
         ),
         unattributed=tuple(
-            UnattributedTotals(component, reason, Joules(energy_j))
-            for (component, reason), energy_j in ledger.unattributed.items()
+            [
+                UnattributedTotals(component, reason, Joules(energy_j))
+                for (component, reason), energy_j in ledger.unattributed.items()
+            ]
         ),
         idle=_idle_power(state, present),
         cpu_busy=busy,
         jobs=tuple(
-            _job_totals(job, job.labels, power_w, utilization)
-            for job in ledger.jobs.values()
-            if job.exported and job.labels is not None
+            [
+                _job_totals(job, job.labels, power_w, utilization)
+                for job in ledger.jobs.values()
+                if job.exported and job.labels is not None
+            ]
         ),
         tenants=tuple(
-            TenantTotals(
-                *key,
-                created_unix_s=Seconds(account.created_unix_s),
-                energy_j=Joules(account.energy_j),
-                emissions_g=Grams(account.emissions_g),
-            )
-            for key, account in ledger.tenants.items()
-            if sample.time_s - account.active_s < TENANT_IDLE_S
+            [
+                TenantTotals(
+                    *key,
+                    created_unix_s=Seconds(account.created_unix_s),
+                    energy_j=Joules(account.energy_j),
+                    emissions_g=Grams(account.emissions_g),
+                )
+                for key, account in ledger.tenants.items()
+                if sample.time_s - account.active_s < TENANT_IDLE_S
+            ]
         ),
         intensity=sample.intensity,
         pue=sample.pue,
@@ -97,8 +107,10 @@ def build_snapshot(
         carbon_fetches=sample.carbon_fetches,
         sources=_sources(sample, state),
         unmeasured_s=tuple(
-            (component, Seconds(seconds))
-            for component, seconds in ledger.unmeasured_s.items()
+            [
+                (component, Seconds(seconds))
+                for component, seconds in ledger.unmeasured_s.items()
+            ]
         ),
         missed_ticks=sample.missed_ticks,
         jobs_dropped=ledger.jobs_dropped,
@@ -197,8 +209,8 @@ def _idle_power(
     return tuple(
         IdlePower(
             component,
-            min((method for method, _ in parts), key=WEAKEST_FIRST.index),
-            Watts(sum(watts for _, watts in parts)),
+            min([method for method, _ in parts], key=WEAKEST_FIRST.index),
+            Watts(sum([watts for _, watts in parts])),
         )
         for component, parts in found.items()
     )
