@@ -2,9 +2,9 @@
 # Run the whole suite and hold it to its coverage, or only a part of it.
 #
 # Usage: scripts/test.sh [PYTEST-ARGUMENT...]
-# With arguments it is a plain pytest; thresholds need the whole suite. As many files
-# of tests run side by side as there are CPUs, most of them waiting for something;
-# WORKERS=0 runs one after the other.
+# With arguments it is a plain pytest; thresholds need the whole suite. One file of
+# tests more than there are CPUs runs side by side, for about half of them wait for
+# something; WORKERS=0 runs one after the other.
 #
 # Real daemons on a busy machine can starve. A few tests that failed are run once
 # more, alone: what fails again is a failure, what passes is told as unstable.
@@ -16,7 +16,7 @@ if [[ $# -gt 0 ]]; then
     exec pytest "$@"
 fi
 
-WORKERS=${WORKERS:-$(nproc)}
+WORKERS=${WORKERS:-$(($(nproc) + 1))}
 # More than these are no accident.
 MOST_UNSTABLE=5
 
