@@ -31,6 +31,13 @@ TENANT_IDLE_S = 24 * 3600.0
 
 NO_GPU_USE = GpuUse()
 
+_REASONS_OF: Mapping[Component, tuple[Reason, ...]] = {
+    "cpu": ("idle", "system", "unknown"),
+    "dram": ("idle", "system", "unknown"),
+    "gpu": ("unallocated", "unknown"),
+    "platform": ("system", "unknown"),
+}
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -57,9 +64,16 @@ class Ledger:
     jobs_waiting: int = 0
 
     def open_device(self, device: DeviceId) -> None:
-        """Open the accounts of a device that is new."""
+        """Open the accounts of a device that is new.
+
+        Also those of what nobody will be charged for: energy that is unknown comes in
+        one piece after a crash, and Prometheus loses the first value of a series.
+        """
+        component = device.component
         self.devices.setdefault(device, DeviceAccount())
-        self.unmeasured_s.setdefault(device.component, 0.0)
+        self.unmeasured_s.setdefault(component, 0.0)
+        for reason in _REASONS_OF[component]:
+            self.unattributed.setdefault((component, reason), 0.0)
 
     def book_device(
         self, device: DeviceId, energy_j: float | None, elapsed_s: float

@@ -373,3 +373,14 @@ def test_unattributed_energy_adds_up_by_reason() -> None:
     ledger.book_unattributed("cpu", {"idle": 5.0})
 
     assert ledger.unattributed == {("cpu", "idle"): 15.0, ("cpu", "system"): 1.0}
+
+
+def test_what_nobody_may_be_charged_for_counts_from_zero() -> None:
+    """Unknown energy comes in one piece; as a new series it would count for nothing."""
+    ledger = Ledger()
+
+    ledger.open_device(DeviceId("gpu", "GPU-0"))
+    ledger.book_unattributed("gpu", {"unknown": 7.0})
+    ledger.open_device(DeviceId("gpu", "GPU-1"))
+
+    assert ledger.unattributed == {("gpu", "unallocated"): 0.0, ("gpu", "unknown"): 7.0}
