@@ -94,6 +94,10 @@ def recorded() -> dict[str, Rows]:
             (component("cpu"), "300000"),
             (component("gpu"), "900000"),
         ],
+        "cluster_component:jouled_devices_missing:sum": [
+            (component("cpu"), "0"),
+            (component("gpu"), "3"),
+        ],
         "cluster:jouled_node_energy_joules:rate5m": [({}, "1000000")],
         "cluster:jouled_node_emissions_grams:rate5m": [(MAIN, "100")],
         "cluster:jouled_node_emissions_fallback_grams:rate5m": [(MAIN, "25")],

@@ -48,6 +48,7 @@ def busy_overview(at_s: float) -> Overview:
         },
         schedulers_w={"slurm": 151_000.0, "kubernetes": 21_000.0},
         unattributed_w={"idle": 27_000.0, "unallocated": 9_300.0, "system": 6_000.0},
+        devices_missing={"cpu": 2, "dram": 0, "gpu": 14},
         course=_course(at_s),
         day=Day(
             at_s,

@@ -146,7 +146,8 @@ def test_measured_and_estimated_watts_are_told_apart(
     world = busy_world(tmp_path)
     with visiting(browser, world) as visit:
         note = visit.page.locator("#power-note")
-        expect(note).to_have_text("CPU on 6 of 128 nodesestimated")
+        expect(note).to_contain_text("CPU on 6 of 128 nodes;")
+        expect(note.locator(".tag")).to_have_text("estimated")
 
         overview = busy_overview(NOW)
         assert overview.nodes is not None
@@ -154,6 +155,22 @@ def test_measured_and_estimated_watts_are_told_apart(
         world.overview.standing = standing(replace(overview, nodes=nodes))
 
         expect(note.locator(".tag")).to_have_text("measured", timeout=LONG_MS)
+
+
+def test_power_that_lacks_devices_says_so(browser: Browser, tmp_path: Path) -> None:
+    """A sum that falls because a GPU is lost is no saving."""
+    world = busy_world(tmp_path)
+    with visiting(browser, world) as visit:
+        note = visit.page.locator("#power-note")
+        expect(note).to_contain_text(
+            "less than is drawn: the power of 2 CPU devices, 14 GPU devices is not "
+            "known"
+        )
+
+        whole = replace(busy_overview(NOW), devices_missing={"gpu": 0})
+        world.overview.standing = standing(whole)
+
+        expect(note).to_have_text("CPU on 6 of 128 nodesestimated", timeout=LONG_MS)
 
 
 def test_tables_are_sorted_by_who_reads_them(browser: Browser, tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ def overview_answer(
             components_w=_dict(overview.components_w),
             schedulers_w=_dict(overview.schedulers_w),
             unattributed_w=_dict(overview.unattributed_w),
+            devices_missing=None
+            if overview.devices_missing is None
+            else dict(overview.devices_missing),
         ),
         emissions_g_per_s=overview.grams_per_s,
         emissions_fallback_ratio=overview.fallback_ratio,

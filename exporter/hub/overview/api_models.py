@@ -97,6 +97,13 @@ class PowerAnswer(_Answer):
         dict[str, float] | None,
         Field(description="that no job is charged for, by reason, lately"),
     ]
+    devices_missing: Annotated[
+        dict[str, int] | None,
+        Field(
+            description="devices that were read before and cannot be read now, by "
+            "component: what they draw is in no figure"
+        ),
+    ]
 
 
 class CourseAnswer(_Answer):

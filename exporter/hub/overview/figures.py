@@ -225,6 +225,8 @@ class Overview:
         components_w: W by component.
         schedulers_w: W of all jobs, by scheduler.
         unattributed_w: W that no job is charged for, by reason.
+        devices_missing: how many devices are in none of these, because they cannot be
+            read now, by component.
         course: power of the last hours.
         day: the last 24 hours.
         jobs: those that draw the most, first the most.
@@ -245,6 +247,7 @@ class Overview:
     components_w: Mapping[str, float] | None = None
     schedulers_w: Mapping[str, float] | None = None
     unattributed_w: Mapping[str, float] | None = None
+    devices_missing: Mapping[str, int] | None = None
     course: Course | None = None
     day: Day | None = None
     jobs: tuple[Job, ...] | None = None

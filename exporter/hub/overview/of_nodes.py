@@ -137,6 +137,18 @@ class OfNodes:
         rows = asker.best(self._of_components)
         return None if rows is None else _by_one(rows, "component")
 
+    def devices_missing(self, asker: Asker) -> Mapping[str, int] | None:
+        """Return how many devices are in no power, by component.
+
+        ``None`` if nobody tells, as daemons and rules of before do not.
+        """
+        labels = ("cluster", "component")
+        question = self._sum("components", labels, "devices_missing:sum")
+        rows = asker.best(question, may_be_none=True)
+        if not rows:
+            return None
+        return {name: int(n) for name, n in _by_one(rows, "component").items()}
+
     def unattributed(self, asker: Asker) -> Mapping[str, float] | None:
         """Return power that no job is charged for, by reason, W."""
         labels = ("cluster", "component", "reason")

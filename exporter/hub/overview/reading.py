@@ -72,6 +72,7 @@ class Reader:
         components_w = self._nodes.components(asker)
         schedulers_w = self._tenants.schedulers(asker)
         unattributed_w = self._nodes.unattributed(asker)
+        devices_missing = self._nodes.devices_missing(asker)
         zones = self._nodes.zones(asker)
         slow = self._slowly(asker)
         return Overview(
@@ -85,6 +86,7 @@ class Reader:
             components_w,
             schedulers_w,
             unattributed_w,
+            devices_missing,
             course,
             slow.day,
             jobs,

@@ -20,6 +20,14 @@ function estimatedNote({ estimated, known }) {
   return parts.map(([part, nodes]) => `${NAMES[part] ?? part} on ${whole.format(nodes)} of ${count(known, "node", "nodes")}`).join(", ");
 }
 
+/** What the sum lacks; "" if nothing. */
+function missingNote(missing) {
+  const lacking = Object.entries(missing ?? {}).filter(([, devices]) => devices > 0);
+  if (!lacking.length) return "";
+  const each = lacking.map(([part, devices]) => count(devices, `${NAMES[part] ?? part} device`, `${NAMES[part] ?? part} devices`));
+  return `less than is drawn: the power of ${each.join(", ")} is not known`;
+}
+
 function qualityOf({ estimated, simulated }) {
   if (estimated === null) return "";
   if (simulated) return "simulated";
@@ -32,8 +40,9 @@ export function drawPower(overview) {
   setTag($("power"), overview.prometheus.error && power.total_w !== null ? "stale" : "");
   const note = $("power-note");
   if (!note.firstChild) add(note, "span");
-  const estimated = estimatedNote(nodes);
-  setText(note.firstChild, power.total_w === null ? remedyOf(overview, "power") : estimated || `of ${count(nodes.up, "node", "nodes")}`);
+  const whose = estimatedNote(nodes) || `of ${count(nodes.up, "node", "nodes")}`;
+  setText(note.firstChild, power.total_w === null ? remedyOf(overview, "power")
+    : [whose, missingNote(power.devices_missing)].filter(Boolean).join("; "));
   setTag(note, power.total_w === null ? "" : qualityOf(nodes));
   showNotice("simulated", !nodes.simulated ? ""
     : `${nodes.simulated === nodes.known ? "All nodes are" : `${whole.format(nodes.simulated)} of ${count(nodes.known, "node is", "nodes are")}`} simulated`);

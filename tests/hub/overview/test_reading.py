@@ -62,6 +62,7 @@ def test_a_large_cluster_is_told_by_its_recorded_sums(world: World) -> None:
     assert overview.missing == ()
     assert overview.power_w == 1_200_000
     assert overview.components_w == {"cpu": 300_000, "gpu": 900_000}
+    assert overview.devices_missing == {"cpu": 0, "gpu": 3}
     assert overview.schedulers_w == {"slurm": 900_000}
     assert overview.unattributed_w == {"idle": 80_000, "unallocated": 20_000}
     assert (overview.grams_per_s, overview.fallback_ratio) == (100, 0.25)
@@ -153,6 +154,17 @@ def test_without_rules_a_large_cluster_is_not_added_up(world: World) -> None:
     assert "record-nodes.yml" in overview.missing[0].remedy
     assert world.sums.about("jouled_job_power_watts") == []
     assert world.sums.about("jouled_node_power_watts") == []
+
+
+def test_where_nobody_tells_what_power_lacks_that_is_not_nothing(world: World) -> None:
+    """Daemons and rules of before do not; nor is there anything to be done at once."""
+    name = "cluster_component:jouled_devices_missing:sum"
+    world.sums.rows = {k: rows for k, rows in recorded().items() if k != name}
+
+    overview = world.read()
+
+    assert overview.devices_missing is None
+    assert overview.missing == ()
 
 
 def test_without_rules_for_jobs_a_large_cluster_is_not_said_to_be_empty(
