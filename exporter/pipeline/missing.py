@@ -19,7 +19,7 @@ What a driver reads is named after it: ``nvml/GPU-1`` is read by the driver ``nv
 from collections.abc import Iterator, Sequence
 
 from exporter.core.accounts import DeviceAccount
-from exporter.core.model import Component, DeviceId, Sample
+from exporter.core.model import Component, DeviceId, Sample, SourceStatus
 from exporter.pipeline.state import EngineState
 
 Accounts = Sequence[tuple[DeviceId, DeviceAccount]]
@@ -46,6 +46,11 @@ def count_missing(
         for device in _missed(sample, state, present):
             missing[device.component] += 1
     return missing
+
+
+def is_replaced(status: SourceStatus) -> bool:
+    """Tell whether a source is a model that is silent because there is a meter."""
+    return status.reason == "absent" and status.info.method == "modelled"
 
 
 def note_forgotten(sample: Sample, state: EngineState) -> None:
@@ -96,7 +101,7 @@ def _missed(
             continue
         own = statuses.get(account.source)
         if own is not None:
-            if own.info.method != "modelled" or own.reason != "absent":
+            if not is_replaced(own):
                 yield device
         elif _driver(account.source) in statuses and device not in state.forgotten:
             yield device

@@ -27,7 +27,7 @@ from exporter.core.snapshot import (
 )
 from exporter.core.units import Grams, Joules, Ratio, Seconds, Watts
 from exporter.core.workload import WorkloadLabels
-from exporter.pipeline.missing import count_missing
+from exporter.pipeline.missing import count_missing, is_replaced
 from exporter.pipeline.state import EngineSettings, EngineState
 
 
@@ -163,11 +163,16 @@ def _present_devices(
     """Return the devices whose last reading is not stale."""
     # Half an interval more, for a tick that came late.
     limit_s = (STALE_AFTER_INTERVALS + 0.5) * sample.interval_s
-    return [
+    present = [
         (device, account)
         for device, account in ledger.devices.items()
         if sample.time_s - account.seen_s <= limit_s
     ]
+    if len(present) <= len(sample.readings):
+        return present
+    # What a meter has taken the place of would be in a sum with it.
+    replaced = {status.info.name for status in sample.sources if is_replaced(status)}
+    return [one for one in present if one[1].source not in replaced]
 
 
 def _component_power(

@@ -246,9 +246,16 @@ def test_a_model_is_not_missed_where_a_meter_has_taken_its_place() -> None:
     silent = told("model", "absent", method="modelled", component="cpu")
     node.tick(MODEL, sources=(told("rapl", "denied"), modelled), ticks=2)
 
-    shown = node.tick(PACKAGE, sources=(told("rapl"), silent), ticks=STALE_S + 1)
+    first = node.tick(PACKAGE, sources=(told("rapl"), silent))
+    second = node.tick(PACKAGE, sources=(told("rapl"), silent))
+    later = node.tick(PACKAGE, sources=(told("rapl"), silent), ticks=STALE_S)
 
-    assert missing(shown) == {}
+    assert missing(first) == {"cpu": 1}
+    # One of the two, and never both.
+    assert second.node_power_w == pytest.approx(100.0)
+    assert missing(second) == {}
+    assert later.node_power_w == pytest.approx(100.0)
+    assert missing(later) == {}
 
 
 def test_a_model_that_fails_is_missed() -> None:
