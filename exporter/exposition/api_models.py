@@ -11,7 +11,9 @@ from exporter.core.gpu_activity import Division
 from exporter.core.model import Component, IdleMethod, Method, Quality, Reason, Scope
 
 Power = Annotated[float, Field(description="mean power of the last interval, W")]
-Energy = Annotated[float, Field(description="energy since boot, J")]
+Energy = Annotated[
+    float, Field(description="energy since the first reading after boot, J")
+]
 
 
 class Answer(BaseModel):
@@ -125,7 +127,9 @@ class NodeAnswer(Answer):
     ]
     power_w: Power | None
     energy_j: Energy | None
-    emissions_g: Annotated[float | None, Field(description="CO2e since boot, g")]
+    emissions_g: Annotated[
+        float | None, Field(description="CO2e since the first reading after boot, g")
+    ]
     fallback_emissions_g: Annotated[
         float | None, Field(description="the part computed on fallback intensity, g")
     ]

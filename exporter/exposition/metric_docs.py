@@ -14,9 +14,9 @@ _INTRODUCTION = f"""\
 
 What `/metrics` on port 9878 of a node tells, in the Prometheus text format 0.0.4 or in
 OpenMetrics 1.0.0, as the client asks. Units are base units and end the name.
-Counters end in `_total`; those of energy and grams count since the node booted and
-outlive a restart of the daemon. Facts that are always 1 end in `_info`: join them
-with `* on (…) group_left (…)`.
+Counters end in `_total`; those of energy and grams count from the first reading after
+the node booted ("since boot"), and outlive a restart of the daemon. Facts that are
+always 1 end in `_info`: join them with `* on (…) group_left (…)`.
 
 * **A value that is not known is an absent series**, never a zero.
 * `level` is the lowest `metrics.level` at which a metric is exported: `node` is

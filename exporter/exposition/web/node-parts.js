@@ -89,7 +89,7 @@ export function drawDevices(node) {
     side: NAMES[device.component],
     value: watts(device.power_w),
     ratio: (device.power_w ?? 0) / most,
-    more: `${energy(device.energy_j)} since boot`,
+    more: `${energy(device.energy_j)} so far`,
     tag: tags[device.component] ?? "",
   })));
   showNotice("devices-empty", others.length ? "" : "No other device can be read.");
@@ -120,7 +120,7 @@ export function drawSplit(node) {
     value: `${percent(part / total)} · ${energy(part)}`, more: REASONS[reason][1],
   }));
   fillStack($("split-bar"), $("split"), parts,
-    `Energy since boot: ${parts.map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`);
+    `Energy so far: ${parts.map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`);
   $("split-empty").hidden = parts.length > 0;
   setFigure($("energy").parentElement, energyParts(node.energy_j));
   const weight = gramParts(node.emissions_g);
@@ -131,7 +131,7 @@ export function drawSplit(node) {
     ["By contracts", node.market_emissions_g === null ? null : grams(node.market_emissions_g)],
     ["Making the node", node.embodied_g === null ? null : grams(node.embodied_g)],
   ]);
-  setAside($("split-title"), parts.length ? "since boot" : "");
+  setAside($("split-title"), parts.length ? "since jouled first ran after boot" : "");
 }
 
 // --- who reads it --------------------------------------------------------------------

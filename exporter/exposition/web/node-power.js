@@ -63,7 +63,7 @@ export function drawPower(node, intensity) {
   const total = node.components.reduce((sum, part) => sum + (part.power_w ?? 0), 0);
   fillBars($("components"), node.components.map((part) => {
     const share = total > 0 && part.power_w !== null ? part.power_w / total : null;
-    const more = [`${energy(part.energy_j)} since boot`];
+    const more = [`${energy(part.energy_j)} so far`];
     if (part.idle_power_w !== null && part.idle_method !== "assumed") {
       more.push(`${watts(part.idle_power_w)} idle, ${part.idle_method}`);
     }
