@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.command_line import REPOSITORY, jouled
 from tests.fakes.kubelet import played_kubelet
+from tests.fakes.wheels import pinned_wheels
 
 INSTALL = REPOSITORY / "deploy" / "systemd" / "install.sh"
 UNIT = "etc/systemd/system/jouled.service"
@@ -52,22 +53,7 @@ def make_archive(root: Path) -> Path:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with every pinned package, as one carries to a node."""
-    directory = tmp_path_factory.mktemp("wheels")
-    # Those of run.txt are among them.
-    pins = REPOSITORY / "requirements" / "kubernetes.txt"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "download", "-qq", "--require-hashes"),
-            *("--requirement", str(pins), "--dest", str(directory)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LONG_S,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the pinned packages cannot be had: {done.stderr.strip()[-300:]}")
-    return directory
+    return pinned_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture(scope="module")
