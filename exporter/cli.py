@@ -1,11 +1,13 @@
 """The command line: picks the sub-command and turns its end into an exit code.
 
-Exit codes: 0 done; 1 the sub-command says no; 2 the command line or the
-configuration cannot be used; 130 interrupted; 141 the reader of our output
-went away. The last two are what a shell reports of other programs.
+Exit codes: 0 done; 1 the sub-command says no, or its output cannot be written;
+2 the command line or the configuration cannot be used; 130 interrupted; 141 the
+reader of our output went away. The last two are what a shell reports of other
+programs.
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -26,9 +28,13 @@ from exporter.commands import (
 from exporter.config import SETTINGS, hint
 from exporter.core.errors import ConfigError
 
+_EXIT_NO = 1
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
+
+# A report is sent to a file, and the disk is full.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _EXAMPLES = """\
 examples:
@@ -107,11 +113,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes once more at exit and would complain.
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+        _leave_output()
         return _EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _leave_output()
+        sys.stderr.write(f"jouled: error: cannot write: {error.strerror}\n")
+        return _EXIT_NO
+
+
+def _leave_output() -> None:
+    """Let what is not written yet go nowhere.
+
+    The interpreter flushes once more at exit and would complain.
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -143,6 +143,24 @@ def test_a_reader_that_went_away_is_no_error() -> None:
     assert done.returncode == 141
 
 
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    """A report in a file that a full disk cut short must not look like a whole one."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command("metrics"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=LONGEST_S,
+            cwd=REPOSITORY,
+            env=environment(),
+        )
+
+    assert done.stderr == "jouled: error: cannot write: No space left on device\n"
+    assert done.returncode == 1
+
+
 def test_an_interrupt_is_exit_code_130() -> None:
     """Scripts tell it from a failure, and nobody wants a traceback for Ctrl-C."""
     # Whoever runs the tests in the background has them ignore interrupts.
