@@ -13,6 +13,7 @@ import yaml
 
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.command_line import REPOSITORY, command, jouled
 from tests.fakes.image_build import instructions
 from tests.fakes.promtool import promtool
@@ -124,7 +125,7 @@ def test_a_node_starts_with_flags_and_environment_of_the_file(tmp_path: Path) ->
     def is_ready() -> bool:
         program.assert_alive()
         try:
-            return httpx.get(f"http://{address}/readyz", timeout=LONG_S).is_success
+            return plain_http.get(f"http://{address}/readyz", timeout=LONG_S).is_success
         except httpx.HTTPError:
             return False
 

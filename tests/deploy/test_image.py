@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.command_line import REPOSITORY, environment
 from tests.fakes.image_build import ImageBuild, instructions
 from tests.fakes.wheels import pinned_wheels
@@ -70,7 +71,7 @@ def test_the_image_serves_metrics(build: ImageBuild, tmp_path: Path) -> None:
     )
 
     def ask(path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
+        return plain_http.get(f"http://127.0.0.1:{port}{path}", timeout=60)
 
     def is_ready() -> bool:
         daemon.assert_alive()

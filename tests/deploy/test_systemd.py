@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.fakes import plain_http
 from tests.fakes.command_line import REPOSITORY, command, environment
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.slurm_daemons import free_ports
@@ -205,7 +205,9 @@ def test_its_two_powers_are_enough_to_read_the_energy_of_the_cpu(
         ),
     ) as (_, manager):
         manager.wait_for("READY=1")
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=LONG_S).text
+        metrics = plain_http.get(
+            f"http://127.0.0.1:{port}/metrics", timeout=LONG_S
+        ).text
 
     assert 'jouled_source_up{source="rapl"} 1.0' in metrics
     machine.close()

@@ -11,6 +11,7 @@ import httpx
 from tests.e2e.exposition import Scrape
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.command_line import command
 
 _ANSWERS_WITHIN_S = 30.0
@@ -72,7 +73,7 @@ class Daemon(Program):
 
     def get(self, path: str) -> httpx.Response:
         """Ask for anything; the answer has to be a good one."""
-        response = httpx.get(
+        response = plain_http.get(
             f"http://127.0.0.1:{self.port}{path}", timeout=_ANSWERS_WITHIN_S
         )
         return response.raise_for_status()

@@ -12,6 +12,7 @@ import httpx
 from tests.e2e.exposition import Scrape
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.command_line import command
 from tests.fakes.played_time import PlayedTime
 
@@ -48,7 +49,7 @@ class Hub(Program):
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.file = folder / "hub.yml"
         self.state = folder / "state"
-        self._get = httpx.get if client is None else client.get
+        self._get = plain_http.get if client is None else client.get
         self.write(text)
         program = command("hub")
         if clock is not None:

@@ -11,6 +11,7 @@ import httpx
 from tests.e2e.exposition import Scrape
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 
 _ANSWERS_WITHIN_S = 30.0
 
@@ -99,7 +100,7 @@ class Prometheus(Program):
         return names
 
     def _ask(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - as JSON is
-        response = httpx.get(
+        response = plain_http.get(
             f"{self._url}/api/v1/{path}", params=parameters, timeout=_ANSWERS_WITHIN_S
         )
         answer = response.json()
@@ -109,7 +110,7 @@ class Prometheus(Program):
     def _is_ready(self) -> bool:
         self.assert_alive()
         try:
-            return httpx.get(f"{self._url}/-/ready").is_success
+            return plain_http.get(f"{self._url}/-/ready").is_success
         except httpx.HTTPError:
             return False
 
@@ -138,7 +139,7 @@ class NodeExporter(Program):
 
     def scrape(self) -> Scrape:
         """Scrape it."""
-        response = httpx.get(self._url, timeout=_ANSWERS_WITHIN_S)
+        response = plain_http.get(self._url, timeout=_ANSWERS_WITHIN_S)
         return Scrape(response.raise_for_status().text)
 
     def _answers(self) -> bool:

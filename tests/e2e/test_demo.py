@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.processes import Program
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -71,7 +72,7 @@ def _demo(folder: Path, path: str | None = None) -> Iterator[Demo]:
 
 
 def _get(url: str) -> Any:  # noqa: ANN401 - as JSON is
-    return httpx.get(url, timeout=_ANSWERS_WITHIN_S).raise_for_status().json()
+    return plain_http.get(url, timeout=_ANSWERS_WITHIN_S).raise_for_status().json()
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs prometheus")

@@ -22,6 +22,7 @@ from tests.e2e.scripted_node import (
     scripted,
 )
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.carbon_server import Play
 from tests.fakes.certificates import Pair, authority, signed
 from tests.fakes.played_hub import played_hub
@@ -275,7 +276,7 @@ def _everything(node: ScriptedNode, folder: Path) -> dict[str, str]:
     url = f"http://127.0.0.1:{daemon.port}"
     found = {}
     for path in PATHS:
-        answer = httpx.get(f"{url}{path}", timeout=30.0)
+        answer = plain_http.get(f"{url}{path}", timeout=30.0)
         found[path] = f"{answer.headers} {answer.text}"
     found["arguments"] = Path(f"/proc/{daemon.pid}/cmdline").read_text()
     found["environment"] = Path(f"/proc/{daemon.pid}/environ").read_text()

@@ -19,6 +19,7 @@ import yaml
 from tests.e2e.peers import Prometheus, started
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.command_line import REPOSITORY
 from tests.fakes.inbox import Inbox, inbox
 from tests.fakes.promtool import rule_files
@@ -82,7 +83,7 @@ class Alertmanager(Program):
 
         The states are ``unprocessed``, ``active`` and ``suppressed``.
         """
-        response = httpx.get(
+        response = plain_http.get(
             f"http://{self.address}/api/v2/alerts",
             params={"filter": [f'{key}="{value}"' for key, value in labels.items()]},
             timeout=_ANSWERS_WITHIN_S,
@@ -95,7 +96,7 @@ class Alertmanager(Program):
     def _is_ready(self) -> bool:
         self.assert_alive()
         try:
-            return httpx.get(f"http://{self.address}/-/ready").is_success
+            return plain_http.get(f"http://{self.address}/-/ready").is_success
         except httpx.HTTPError:
             return False
 

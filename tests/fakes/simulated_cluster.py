@@ -35,6 +35,7 @@ from tests.e2e.exposition import Scrape
 from tests.e2e.peers import Labels, Prometheus, started
 from tests.e2e.processes import Program, free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.alerting import quickened
 from tests.fakes.command_line import command
 from tests.fakes.promtool import RULES
@@ -80,7 +81,7 @@ class SimulatedProgram(Program):
 
     def get(self, path: str) -> httpx.Response:
         """Ask for anything; the answer has to be a good one."""
-        response = httpx.get(f"{self.url}{path}", timeout=_ANSWERS_WITHIN_S)
+        response = plain_http.get(f"{self.url}{path}", timeout=_ANSWERS_WITHIN_S)
         return response.raise_for_status()
 
     def scrape(self) -> Scrape:

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.exposition import Scrape
 from tests.e2e.processes import free_port
 from tests.e2e.waiting import until
+from tests.fakes import plain_http
 from tests.fakes.chart import Rendered
 from tests.fakes.container import Bundle, why_no_container
 from tests.fakes.machine import PlayedMachine
@@ -70,7 +71,7 @@ def scrape_of(bundle: Bundle, port: int) -> Scrape:
     """Run a container until its first tick is published, and scrape it."""
 
     def ask(path: str) -> httpx.Response:
-        answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30)
+        answer = plain_http.get(f"http://127.0.0.1:{port}{path}", timeout=30)
         return answer.raise_for_status()
 
     def look() -> Scrape | None:

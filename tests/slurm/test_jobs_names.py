@@ -1,13 +1,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-import httpx
 import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 
+from tests.fakes import plain_http
 from tests.slurm.site import Figures, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -54,7 +54,7 @@ def test_names_may_be_anything(site: Site, figures: Figures) -> None:
 
     answer: dict[str, Any] = site.daemon.get("/api/v1/jobs").json()
     by_id = {each["job_id"]: each for each in answer["jobs"]}
-    open_metrics = httpx.get(
+    open_metrics = plain_http.get(
         f"http://127.0.0.1:{site.daemon.port}/metrics",
         headers={"Accept": "application/openmetrics-text; version=1.0.0"},
         timeout=30,
