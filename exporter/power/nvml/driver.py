@@ -15,8 +15,7 @@ go of NVML in between (see ``release.py``), which is how one is taken out.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +35,7 @@ from exporter.power.nvml.library import (
 )
 from exporter.power.nvml.places import Places, find
 from exporter.power.nvml.release import ReleaseFiles, ReleaseRequest
+from exporter.power.nvml.roster import Roster
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +72,10 @@ class NvmlDriver:
         self._monotonic = monotonic
         self._unix_time = unix_time
         self._patience_s = patience_s
-        self._gpm = gpm
         self._lock = threading.Lock()
         self._backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._nvml: ModuleType | None = None
-        self._known: dict[str, NvmlGpu] = {}
+        self._roster = Roster(monotonic, patience_s, gpm=gpm)
         self._members: tuple[NvmlGpu, ...] = ()
         self._failure: SourceError | None = None
         self._is_incomplete = False
@@ -109,16 +108,16 @@ class NvmlDriver:
 
     def known(self) -> tuple[NvmlGpu, ...]:
         """Return all GPUs, released and missing ones too; any thread may ask."""
-        return tuple(self._known.values())
+        return self._roster.all()
 
     def find(self, uuid: str) -> NvmlGpu | None:
         """Return one of them, if there is; any thread may ask."""
-        return self._known.get(uuid)
+        return self._roster.find(uuid)
 
     def expect(self, names: tuple[str, ...]) -> None:
         """Know GPUs, by UUID, that were read before this process began."""
         for uuid in names:
-            self._known.setdefault(uuid, self._new_gpu(uuid))
+            self._roster.expect(uuid)
 
     def read(self) -> tuple[Reading, ...]:
         """Put NVML in order if it is not; cheap if it is.
@@ -179,7 +178,7 @@ class NvmlDriver:
         """Shut NVML down if it is up, and open it; return what went wrong."""
         # A daemon that was killed may have left its acknowledgement behind.
         self._release.retract()
-        with self._workers_kept_out() as kept_out:
+        with self._roster.workers_kept_out() as kept_out:
             if not kept_out:
                 return SourceFaultyError(
                     "NVML has to be initialised again, but a call into the driver "
@@ -188,7 +187,7 @@ class NvmlDriver:
             self._shut_down()
             failure = self._open()
             if self._nvml is None and failure is not None:
-                self._detach_all(failure)
+                self._roster.detach(failure)
             return failure
 
     def _open(self) -> SourceError | None:
@@ -218,24 +217,10 @@ class NvmlDriver:
     def _adopt(self, places: Places) -> SourceError | None:
         """Give every GPU its new handle; return what is wrong with the rest."""
         if self._forgets_missing:
-            self._known = {
-                uuid: gpu for uuid, gpu in self._known.items() if uuid in places.found
-            }
+            self._roster.keep_only(places)
             self._forgets_missing = False
-        for uuid, place in places.found.items():
-            if uuid not in self._known:
-                self._known[uuid] = self._new_gpu(uuid)
-            self._known[uuid].attach(place)
-        missing = self._known.keys() - places.found.keys()
-        for uuid in missing:
-            self._known[uuid].detach(
-                SourceFaultyError(
-                    f"GPU {uuid} was there before, and NVML finds it no more; if it "
-                    "was taken out on purpose, 'jouled gpu release' and 'resume' "
-                    "forget it"
-                )
-            )
-        members = tuple(self._known.values())
+        missing = self._roster.attach(places)
+        members = self._roster.all()
         if members != self._members:
             self._members = members
         _log.info(
@@ -243,18 +228,15 @@ class NvmlDriver:
             extra={
                 "driver": places.driver,
                 "gpus": len(places.found),
-                "missing": len(missing),
+                "missing": missing,
                 "refused": len(places.refused),
             },
         )
         # A known GPU that refuses speaks for itself, as a member.
-        self._is_incomplete = len(places.refused) > len(missing)
+        self._is_incomplete = len(places.refused) > missing
         if self._is_incomplete:
             return SourceFaultyError("; ".join(places.refused))
         return None
-
-    def _new_gpu(self, uuid: str) -> NvmlGpu:
-        return NvmlGpu(uuid, self._monotonic, self._patience_s, gpm=self._gpm)
 
     # --- letting go -----------------------------------------------------------
 
@@ -292,7 +274,7 @@ class NvmlDriver:
         self._backoff.reset()
         self._failure = None
         if self._nvml is not None:
-            self._members = tuple(self._known.values())
+            self._members = self._roster.all()
         _log.info("NVML resumed")
 
     def _retract(self) -> None:
@@ -301,42 +283,22 @@ class NvmlDriver:
 
     def _let_go(self, why: SourceError) -> bool:
         """Shut NVML down and drop all handles; ``False`` if a call hangs."""
-        with self._workers_kept_out() as kept_out:
+        with self._roster.workers_kept_out() as kept_out:
             if kept_out:
                 self._shut_down()
-                self._detach_all(why)
+                self._roster.detach(why)
             return kept_out
-
-    @contextmanager
-    def _workers_kept_out(self) -> Iterator[bool]:
-        """Hold every GPU, and tell whether that could be done in time."""
-        taken: list[NvmlGpu] = []
-        end_s = time.monotonic() + self._patience_s
-        try:
-            for gpu in self._known.values():
-                if not gpu.take(Seconds(max(0.0, end_s - time.monotonic()))):
-                    break
-                taken.append(gpu)
-            yield len(taken) == len(self._known)
-        finally:
-            for gpu in taken:
-                gpu.give_back()
 
     def _shut_down(self) -> None:
         nvml, self._nvml = self._nvml, None
         if nvml is None:
             return
-        for gpu in self._known.values():
-            gpu.forget_samples()
+        self._roster.forget_samples()
         try:
             nvml.nvmlShutdown()
         except nvml.NVMLError as error:
             # After a reload of the driver there is nothing left to shut down.
             _log.debug("NVML shutdown failed: %s", say(error))
-
-    def _detach_all(self, why: SourceError) -> None:
-        for gpu in self._known.values():
-            gpu.detach(why)
 
 
 def _until(request: ReleaseRequest) -> str:
