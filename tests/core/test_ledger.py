@@ -312,6 +312,20 @@ def test_a_job_that_ended_without_a_place_gets_none() -> None:
     assert (ledger.jobs_dropped, ledger.jobs_waiting) == (2, 0)
 
 
+def test_a_job_that_ends_before_its_labels_are_known_waits_for_no_place() -> None:
+    """It was dropped, and its tenant has its energy."""
+    ledger = Ledger()
+    see(ledger, 0.0, usage("a", 0.0, labels=labels("a")), usage("b", 0.0), max_jobs=1)
+    charge(ledger, 0.0, 10.0, "b")
+
+    ledger.end_jobs([B], Seconds(1.0), Seconds(UNIX_S + 1.0))
+    ledger.freeze_labels(Seconds(1.0), 1)
+
+    assert exported(ledger) == "a"
+    assert (ledger.jobs_dropped, ledger.jobs_waiting) == (1, 0)
+    assert sum(tenant.energy_j for tenant in ledger.tenants.values()) == 10.0
+
+
 def test_a_lower_cap_takes_no_place_away() -> None:
     """A series that is there stays; those that come find fewer places."""
     ledger = Ledger()
