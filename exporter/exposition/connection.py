@@ -3,7 +3,10 @@
 uvicorn waits for ever for the rest of a request and for a client that does not
 read its answer, and each such client costs memory and one place of few. Here the
 first exchange has to be done soon after the client came, and each further one
-soon after the keep-alive time.
+soon after the keep-alive time. Nor does it end a request whose head never ends.
+
+Requests are parsed by httptools, which is Node.js' parser: a scrape of a daemon that
+slept meanwhile costs a tenth less than with h11 (decision 0028).
 """
 
 import asyncio
@@ -13,7 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from exporter.exposition.local_socket import user_of_peer
@@ -49,7 +55,7 @@ class Limits:
     grace_s: float = 0.4
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """One client, from connect to close.
 
     Args:
@@ -73,6 +79,8 @@ class Connection(H11Protocol):
         self._tls = tls
         self._on_lost = on_lost
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_in_head = False
+        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start with a client, unless its certificate is of the wrong name."""
@@ -94,6 +102,33 @@ class Connection(H11Protocol):
             self._deadline.cancel()
         super().connection_lost(exc)
         self._on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on reading a request, unless its head is too long."""
+        super().data_received(data)
+        if not self._is_in_head:
+            return
+        # Of the piece in which a head begins, what came before it is counted too.
+        self._head_bytes += len(data)
+        if self._head_bytes > self._limits.head_bytes:
+            self._is_in_head = False
+            self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        """Begin with the head of a request."""
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Answer what is asked by this head."""
+        self._is_in_head = False
+        hosts = sum([name == b"host" for name, _ in self.headers])
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            # RFC 9112, 3.2; the parser turns it into a refusal.
+            msg = "a request names one host"
+            raise ValueError(msg)
+        super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         """Go on to the next request of the same client."""

@@ -76,6 +76,9 @@ def _memory_bytes() -> tuple[int | None, int | None]:
 
 def _open_files() -> int | None:
     try:
+        # The kernel counts them from 6.2 on, for a fraction of what listing them costs.
+        if counted := os.stat("/proc/self/fd").st_size:  # noqa: PTH116 - no path object
+            return counted
         # One of them is the listing's own.
         return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - names, not a path for each
     except OSError:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from exporter.core.errors import ConfigError
@@ -132,7 +132,7 @@ class WebServer:
         self._guard = None if web_config is None else _guarded(app, web_config)
         self._config = uvicorn.Config(
             app if self._guard is None else self._guard,
-            http=H11Protocol,
+            http=HttpToolsProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -145,7 +145,6 @@ class WebServer:
             date_header=False,
             limit_concurrency=limits.served,
             timeout_keep_alive=limits.keep_alive_s,
-            h11_max_incomplete_event_size=limits.head_bytes,
         )
         self._state = ServerState()
         self._handshakes: dict[asyncio.Task[None], socket.socket] = {}

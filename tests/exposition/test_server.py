@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import socket
@@ -198,10 +199,12 @@ def test_the_server_does_not_tell_what_it_is_made_of(port: int) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /metrics HTTP/1.1\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /" + b"a" * 70_000,
         b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 70_000,
     ],
-    ids=["tls", "no host", "long path", "long header"],
+    ids=["tls", "no host", "two hosts", "no text", "long path", "long header"],
 )
 def test_nonsense_is_refused_and_the_connection_ended(
     port: int, nonsense: bytes
@@ -216,6 +219,34 @@ def test_nonsense_is_refused_and_the_connection_ended(
     assert dropped or refusal.startswith(b"HTTP/1.1 400 ")
 
     assert get(port, "/metrics")[0] == 200
+
+
+def test_a_head_that_comes_in_pieces_may_not_be_longer(port: int) -> None:
+    """Each header of it is held in memory until the last one."""
+    with connect(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        refusal = b""
+        with contextlib.suppress(OSError):
+            for number in range(10_000):
+                client.sendall(b"x-%d: %s\r\n" % (number, b"a" * 100))
+        refusal = read_all(client)
+
+    assert refusal == b"" or refusal.startswith(b"HTTP/1.1 400 ")
+
+
+def test_many_requests_of_one_client_have_a_head_each(port: int) -> None:
+    """What is counted against the longest head begins anew with each request."""
+    request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nx: %s\r\n" % (b"a" * 9000)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, LONG_S)) as client:
+        client.connect()
+        for _ in range(5):
+            client.sock.sendall(request[:5000])
+            client.sock.sendall(request[5000:] + b"\r\n")
+            answer = http.client.HTTPResponse(client.sock)
+            answer.begin()
+
+            assert answer.status == 200
+            assert answer.read()
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nhost"])
