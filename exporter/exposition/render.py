@@ -1,8 +1,9 @@
 """Writes families as text, byte for byte as prometheus_client would.
 
 The name and labels of a series do not change while it lives, so they are
-written once and kept; a scrape only formats values. What is kept belongs to
-series of the last snapshot, so ended jobs leave nothing behind.
+written once and kept; a scrape only formats values. A metric of which no value has
+changed since the last scrape is kept whole: what a GPU is, when a job began. What is
+kept belongs to series of the last snapshot, so ended jobs leave nothing behind.
 
 Formats: the Prometheus text format 0.0.4 and OpenMetrics 1.0.0. Created
 timestamps exist in OpenMetrics only; the text format would need gauges of their
@@ -10,6 +11,7 @@ own for them, which nothing reads.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Literal
 
 from pydantic_core import to_json
@@ -33,61 +35,95 @@ _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
 _NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
-class _Series:
-    """The text of one series that does not change from scrape to scrape."""
-
-    __slots__ = ("created_line", "created_unix_s", "prefix")
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.created_unix_s: float | None = None
-        self.created_line = ""
-
-
 class _MetricLines:
-    """The text of one metric and of its series."""
+    """The text of one metric, as far as it does not change from scrape to scrape.
 
-    __slots__ = ("headers", "labels", "metric", "order", "series")
+    Attributes:
+        metric: the metric.
+        samples: those of the last scrape.
+        blocks: all of their text, in the formats in which it was written.
+    """
+
+    __slots__ = (
+        "_created_lines",
+        "_created_unix_s",
+        "_headers",
+        "_labels",
+        "_prefixes",
+        "blocks",
+        "metric",
+        "samples",
+    )
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
-        self.headers: dict[Format, str] = {
+        self.samples: list[Sample] = []
+        self.blocks: dict[Format, str] = {}
+        self._headers: dict[Format, str] = {
             "text": _text_header(metric),
             "openmetrics": _openmetrics_header(metric),
         }
-        self.series: dict[LabelValues, _Series] = {}
-        self.labels: list[LabelValues] = []
-        self.order: list[_Series] = []
+        # Of each series: its labels, name and labels as text with a space behind
+        # them, and, if it was ever written, when it started from 0.
+        self._labels: list[LabelValues] = []
+        self._prefixes: list[str] = []
+        self._created_unix_s: list[float | None] = []
+        self._created_lines: list[str] = []
 
-    def in_order(self, samples: list[Sample]) -> list[_Series]:
-        """Return the series of these samples, in their order.
-
-        That is usually the order of the last scrape, and comparing labels costs
-        less than looking them up.
-        """
+    def follow(self, samples: list[Sample]) -> None:
+        """Take the samples of the next scrape, if anything is new in them."""
+        if samples == self.samples:
+            return
+        self.samples = samples
+        self.blocks.clear()
+        # Usually in the order of the last scrape, and to compare costs less than
+        # to look up.
         labels = [one[0] for one in samples]
-        if labels != self.labels:
-            series = self.series
-            self.order = [series.get(each) or self.add(each) for each in labels]
-            self.labels = labels
+        if labels != self._labels:
             # Ended jobs leave nothing behind.
-            self.series = dict(zip(labels, self.order, strict=True))
-        return self.order
+            known = dict(zip(self._labels, self._prefixes, strict=True))
+            self._prefixes = [known.get(each) or self._prefix(each) for each in labels]
+            self._labels = labels
+            self._created_unix_s = []
 
-    def add(self, labels: LabelValues) -> _Series:
-        """Write name and labels of a new series, a space behind them."""
-        one = _Series(f"{self.metric.name}{_label_text(self.metric, labels)} ")
-        self.series[labels] = one
-        return one
+    def write(self, form: Format, numbers: Iterator[str]) -> None:
+        """Write the block in a format; takes as many numbers as there are samples."""
+        told = islice(numbers, len(self.samples))
+        if form == "openmetrics" and self.metric.type == "counter":
+            lines = [
+                f"{prefix}{number}\n{created_line}"
+                for prefix, number, created_line in zip(
+                    self._prefixes, told, self._created(), strict=True
+                )
+            ]
+        else:
+            lines = [
+                f"{prefix}{number}\n"
+                for prefix, number in zip(self._prefixes, told, strict=True)
+            ]
+        self.blocks[form] = self._headers[form] + "".join(lines)
 
-    def write_created(
-        self, one: _Series, labels: LabelValues, created_unix_s: float
-    ) -> None:
-        """Write when a counter started from 0."""
-        text = _label_text(self.metric, labels)
-        value = format_value(created_unix_s)
-        one.created_line = f"{self.metric.family}_created{text} {value}\n"
-        one.created_unix_s = created_unix_s
+    def series(self) -> int:
+        """Return how many series' text is kept."""
+        return len(self._prefixes)
+
+    def _prefix(self, labels: LabelValues) -> str:
+        return f"{self.metric.name}{_label_text(self.metric, labels)} "
+
+    def _created(self) -> list[str]:
+        """Return the line that says when a counter started from 0, for each series."""
+        created_unix_s = [one[2] for one in self.samples]
+        if created_unix_s != self._created_unix_s:
+            name = f"{self.metric.family}_created"
+            labels_from = len(self.metric.name)
+            self._created_lines = [
+                ""
+                if unix_s is None
+                else f"{name}{prefix[labels_from:]}{format_value(unix_s)}\n"
+                for prefix, unix_s in zip(self._prefixes, created_unix_s, strict=True)
+            ]
+            self._created_unix_s = created_unix_s
+        return self._created_lines
 
 
 class Renderer:
@@ -106,31 +142,24 @@ class Renderer:
             found: families of one snapshot, empty ones included.
             form: the format to write.
         """
-        found = list(found)
-        numbers = _numbers(found)
-        out: list[str] = []
-        write = out.append
-        with_created = form == "openmetrics"
+        told: list[_MetricLines] = []
         for metric, samples in found:
             known = self._metrics.get(metric.name)
             if known is None or known.metric is not metric:
                 # A site may have added labels of its own.
                 known = self._metrics[metric.name] = _MetricLines(metric)
+            known.follow(samples)
             if samples:
-                write(known.headers[form])
-            # Not strict: the numbers go on with the next metric.
-            shown = zip(known.in_order(samples), samples, numbers, strict=False)
-            for one, (labels, _, created_unix_s), number in shown:
-                write(f"{one.prefix}{number}\n")
-                if with_created and created_unix_s is not None:
-                    if created_unix_s != one.created_unix_s:
-                        known.write_created(one, labels, created_unix_s)
-                    write(one.created_line)
-        return "".join(out)
+                told.append(known)
+        new = [known for known in told if form not in known.blocks]
+        numbers = _numbers([float(one[1]) for known in new for one in known.samples])
+        for known in new:
+            known.write(form, numbers)
+        return "".join([known.blocks[form] for known in told])
 
     def remembered_series(self) -> int:
         """Return how many series' texts are kept."""
-        return sum(len(known.series) for known in self._metrics.values())
+        return sum(known.series() for known in self._metrics.values())
 
 
 def format_value(value: float) -> str:
@@ -148,13 +177,12 @@ def _with_exponent(text: str) -> str:
     return text
 
 
-def _numbers(found: list[Family]) -> Iterator[str]:
-    """Write all values, in their order.
+def _numbers(values: list[float]) -> Iterator[str]:
+    """Write values, in their order.
 
     All at once as a JSON array: that finds the shortest digits of a number, the same
     as ``repr`` does, in a fifth of the time. Only exponents are spelt otherwise.
     """
-    values = [float(value) for _, samples in found for _, value, _ in samples]
     texts = to_json(values).decode("ascii")[1:-1].split(",")
     return iter(
         [

@@ -20,8 +20,9 @@ from exporter.core.snapshot import JobTotals, Snapshot
 from exporter.core.units import Grams, Joules, Seconds, Watts
 from exporter.core.workload import WorkloadId, WorkloadLabels
 from exporter.exposition.families import Build, families
-from exporter.exposition.family import Family, single
+from exporter.exposition.family import Family, Sample, single
 from exporter.exposition.job_metrics import JOB_LABELS, job_info_with
+from exporter.exposition.metric import counter
 from exporter.exposition.process_metrics import MOST_FILES
 from exporter.exposition.render import OPENMETRICS_END, Format, Renderer, format_value
 from tests.fakes.snapshots import (
@@ -125,6 +126,37 @@ def test_the_second_scrape_is_as_right_as_the_first(form: Format) -> None:
     first = rich_snapshot()
     for snapshot in (first, later(first, 17), crowded_snapshot(30), first):
         assert_same(renderer, snapshot, form)
+
+
+@given(
+    scrapes=st.lists(
+        st.tuples(
+            st.sampled_from(FORMATS),
+            st.lists(
+                st.tuples(
+                    st.sampled_from("abc"),
+                    st.sampled_from([0.0, 1.0, 2.5e6]),
+                    st.sampled_from([None, 1_774_008_000.25, 1_774_009_000.0]),
+                ),
+                max_size=3,
+                unique_by=lambda one: one[0],
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_no_scrape_tells_what_only_an_earlier_one_was_true_of(
+    scrapes: list[tuple[Format, list[tuple[str, float, float | None]]]],
+) -> None:
+    """Text is kept of what stays the same: labels, values, begins, and their order."""
+    renderer = Renderer()
+    counts = counter("jouled_things_total", ("thing",), "Things.")
+
+    for form, things in scrapes:
+        samples: list[Sample] = [((name,), value, at) for name, value, at in things]
+        found = [Family(counts, samples), single(MOST_FILES, 7.0)]
+
+        assert renderer.render(found, form) == reference(found, form)
 
 
 @both_formats
