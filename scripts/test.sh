@@ -11,6 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
+# Tests start the program hundreds of times: it is not compiled again for each.
+unset PYTHONDONTWRITEBYTECODE
 
 if [[ $# -gt 0 ]]; then
     exec pytest "$@"
