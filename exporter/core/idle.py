@@ -1,4 +1,6 @@
-"""What a device draws with nothing to do: configured, learned, or assumed 0.
+"""What a device draws with nothing to do: configured, modelled, learned, or assumed 0.
+
+What is modelled has the idle power of its model: there is nothing to learn.
 
 Learning keeps the low envelope of power over utilisation: utilisation is cut
 into 20 bins, and each bin holds the lowest mean power of a 10 s window seen in
@@ -97,15 +99,32 @@ class Idle(NamedTuple):
         return Joules(min(energy_j, self.power_w * elapsed_s))
 
 
-def idle_power(configured_w: Watts | None, learner: IdleLearner | None) -> Idle:
-    """Return idle power by the best method there is."""
+def idle_power(
+    configured_w: Watts | None,
+    learner: IdleLearner | None,
+    modelled_w: Watts | None = None,
+) -> Idle:
+    """Return idle power by the best method there is.
+
+    Args:
+        configured_w: what the operator says, W; ``None``: nothing.
+        learner: has watched the device; ``None``: nobody has.
+        modelled_w: that of the model its energy comes from, W; ``None``: from none.
+    """
     if configured_w is not None:
         return Idle(configured_w, "configured")
+    if modelled_w is not None:
+        return Idle(modelled_w, "modelled")
     learned_w = learner.idle_power_w() if learner is not None else None
     if learned_w is not None:
         return Idle(learned_w, "learned")
     return Idle(Watts(0.0), "assumed")
 
 
-WEAKEST_FIRST: tuple[IdleMethod, ...] = ("assumed", "learned", "configured")
+WEAKEST_FIRST: tuple[IdleMethod, ...] = (
+    "assumed",
+    "learned",
+    "modelled",
+    "configured",
+)
 """For a sum over devices, which is known only as well as its weakest part."""

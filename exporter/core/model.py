@@ -26,7 +26,7 @@ COMPONENTS: tuple[Component, ...] = ("cpu", "dram", "gpu", "platform")
 Reason = Literal["idle", "system", "unallocated", "unknown"]
 REASONS: tuple[Reason, ...] = ("idle", "system", "unallocated", "unknown")
 
-IdleMethod = Literal["configured", "learned", "assumed"]
+IdleMethod = Literal["configured", "modelled", "learned", "assumed"]
 IdlePolicy = Literal["reserved", "used", "none"]
 PlatformPolicy = Literal["proportional", "none"]
 GpuOrder = Literal["minor", "pci", "index"]
@@ -59,6 +59,8 @@ class Device:
         max_power_w: no reading of more than this is believed, W, > 0.
         scope: "node" for a meter of the whole node, whose other devices are
             subtracted from it; else what the reading covers.
+        idle_power_w: what a model takes for it with nothing to do, W, >= 0;
+            ``None``: nobody knows beforehand.
     """
 
     id: DeviceId
@@ -67,6 +69,7 @@ class Device:
     counter_range: int | None
     max_power_w: Watts
     scope: Scope = "device"
+    idle_power_w: Watts | None = None
 
 
 @dataclass(frozen=True, slots=True)

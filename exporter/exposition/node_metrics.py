@@ -73,7 +73,7 @@ IDLE_POWER = gauge(
     "jouled_idle_power_watts",
     ("component", "method"),
     "Power a component would draw with nothing to do, and how that is known "
-    "(configured, learned, assumed).",
+    "(configured, modelled, learned, assumed).",
 )
 CPU_BUSY = gauge(
     "jouled_cpu_busy_ratio",

@@ -77,10 +77,12 @@ class Booking:
             return
         energy_j = Joules(sum(one.metered.energy_j or 0.0 for one in known))
         elapsed_s = Seconds(max(one.metered.elapsed_s for one in known))
-        if not any(one.metered.unmeasured_s for one in settled):
+        modelled_w = _modelled_idle_w(known)
+        if modelled_w is None and not any(one.metered.unmeasured_s for one in settled):
             busy = None if window.node is None else window.node.utilization
             self._learn(component, energy_j, elapsed_s, busy)
-        idle_j = self._idle(component).energy_j(energy_j, elapsed_s)
+        idle = self._idle(component, modelled_w=modelled_w)
+        idle_j = idle.energy_j(energy_j, elapsed_s)
         divide = attribute_cpu if component == "cpu" else attribute_dram
         policy = self._settings.idle_policy
         self._book(
@@ -278,11 +280,13 @@ class Booking:
             return None
         return status.utilization
 
-    def _idle(self, component: Component, name: str = "") -> Idle:
+    def _idle(
+        self, component: Component, name: str = "", modelled_w: Watts | None = None
+    ) -> Idle:
         """Return and remember the idle power of a component, or of one GPU."""
         configured_w = self._configured_idle_w.get(component)
         key = f"{component}/{name}" if name else component
-        idle = idle_power(configured_w, self._state.learners.get(key))
+        idle = idle_power(configured_w, self._state.learners.get(key), modelled_w)
         self._state.idle[key] = idle
         return idle
 
@@ -299,3 +303,10 @@ class Booking:
         if learner is None:
             learner = self._state.learners[key] = IdleLearner()
         learner.observe(energy_j, elapsed_s, utilization)
+
+
+def _modelled_idle_w(settled: list[Settled]) -> Watts | None:
+    """Idle power of devices that are all modelled; ``None`` where one is not."""
+    idle_w = [one.device.idle_power_w for one in settled]
+    known_w = [watts for watts in idle_w if watts is not None]
+    return Watts(sum(known_w)) if len(known_w) == len(idle_w) else None

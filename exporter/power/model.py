@@ -60,6 +60,7 @@ class ModelSource:
             joules_per_count=JOULES_PER_MICROJOULE,
             counter_range=None,
             max_power_w=Watts(watts.max_w * _HEADROOM),
+            idle_power_w=watts.idle_w,
         )
 
     @property

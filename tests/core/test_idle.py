@@ -123,6 +123,15 @@ def test_configured_watts_win_over_learned_ones() -> None:
     assert idle_power(None, learner) == Idle(Watts(80.0), "learned")
 
 
+def test_a_model_knows_its_idle_power_and_the_operator_knows_better() -> None:
+    """What was learned of a meter, or of other watts, says nothing of a model."""
+    learner = IdleLearner()
+    watch(learner, 80.0, 0.0)
+
+    assert idle_power(None, learner, Watts(5.0)) == Idle(Watts(5.0), "modelled")
+    assert idle_power(Watts(7.0), learner, Watts(5.0)) == Idle(Watts(7.0), "configured")
+
+
 @pytest.mark.parametrize("learner", [None, IdleLearner()])
 def test_idle_power_is_assumed_zero_when_nothing_is_known(
     learner: IdleLearner | None,

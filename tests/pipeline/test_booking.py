@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from exporter.core.model import Reading
 from exporter.core.snapshot import Snapshot
+from exporter.core.units import Watts
 from exporter.core.workload import WorkloadsReading
 from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
@@ -20,6 +23,7 @@ from tests.fakes.node import (
 )
 
 PACKAGE, GPU = cpu(), gpu()
+MODEL = replace(cpu("model", wraps_at=None), idle_power_w=Watts(10.0))
 GAUGE = gpu(counter=False)
 
 
@@ -35,6 +39,11 @@ def fold(
             workloads=(running,),
         )
     )
+
+
+def rest(engine: Engine, read: Reading) -> Snapshot:
+    """Fold a sample of a node that does nothing."""
+    return engine.fold(sample(read.time_s, read, node=node(read.time_s, 0.0)))
 
 
 def owner(key: str, name: str = "GPU-0") -> WorkloadsReading:
@@ -123,6 +132,34 @@ def test_usage_of_unmeasured_time_does_not_wait() -> None:
     assert dict(snapshot.unmeasured_s) == pytest.approx({"cpu": 1.0})
     assert job_j(snapshot, "a") == {}
     assert job_j(snapshot, "b") == pytest.approx({"cpu": 400.0})
+
+
+def test_a_model_has_idle_energy_from_the_first_interval_on() -> None:
+    """Its idle power is known: a learner would need minutes, and a quiet machine."""
+    engine = Engine(EngineSettings())
+    fold(engine, 1000.0, reading(MODEL, 1000.0, 0), running=jobs())
+
+    snapshot = fold(engine, 1001.0, reading(MODEL, 1001.0, 25.0), running=jobs())
+
+    assert unattributed_j(snapshot) == pytest.approx(
+        {("cpu", "idle"): 10.0, ("cpu", "system"): 15.0}
+    )
+    assert snapshot.idle == (("cpu", "modelled", 10.0),)
+
+
+def test_what_a_model_drew_is_not_learned_of_the_meter_that_takes_over() -> None:
+    """An envelope of 10 W would keep the idle power of 100 W too low for hours."""
+    engine = Engine(EngineSettings())
+    for second in range(30):
+        rest(engine, reading(MODEL, 1000.0 + second, 10.0 * second))
+
+    for second in range(30):
+        rest(engine, reading(PACKAGE, 1030.0 + second, 100.0 * second))
+    snapshot = rest(engine, reading(PACKAGE, 1060.0, 3000.0))
+
+    (idle,) = snapshot.idle
+    assert (idle.component, idle.method) == ("cpu", "learned")
+    assert idle.power_w == pytest.approx(100.0)
 
 
 def test_a_device_that_appears_is_not_paid_by_those_before_it() -> None:

@@ -88,6 +88,7 @@ def test_a_modelled_reading_says_that_it_is_estimated() -> None:
     assert reading.device.source == source.info.name
     assert reading.device.counter_range is None
     assert reading.device.max_power_w >= 20.0
+    assert reading.device.idle_power_w == 5.0
     assert reading.time_s == 100.0
 
 
