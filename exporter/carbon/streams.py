@@ -1,4 +1,4 @@
-"""Asks a hub by what the daemon has in memory anyway: asyncio, ssl and h11.
+"""Asks a hub by what costs a node little memory: asyncio, ssl and h11.
 
 httpx would take 7 MiB of every node, see docs/decisions/0014. The rules are those of
 fetching.py, with two exceptions: a redirect is not followed, because whoever runs the

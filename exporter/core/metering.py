@@ -177,19 +177,20 @@ class Meter:
     def _settle_by_counter(
         self, step: CounterStep, reading: Reading, elapsed_s: float
     ) -> Metered:
+        if isinstance(step, Advanced):
+            if step.counts == 0:
+                return self._stand_still(reading, elapsed_s)
+            energy_j = step.counts * (reading.device.joules_per_count or 0.0)
+            return self._settle(energy_j, 0.0, "")
         if isinstance(step, First):
             return self._settle_by_gauge("first")
         if isinstance(step, Reset):
             return self._settle_by_gauge("reset")
-        if isinstance(step, Advanced) and step.counts == 0:
-            return self._stand_still(reading, elapsed_s)
         energy_j = step.counts * (reading.device.joules_per_count or 0.0)
         if isinstance(step, Ambiguous):
             covered_s = reading.time_s - self.energy_time_s
             return self._settle(energy_j, covered_s, "ambiguous")
-        return self._settle(
-            energy_j, 0.0, "wrapped" if isinstance(step, Wrapped) else ""
-        )
+        return self._settle(energy_j, 0.0, "wrapped")
 
     def _stand_still(self, reading: Reading, elapsed_s: float) -> Metered:
         if (

@@ -9,19 +9,20 @@ from exporter.core.attribution import (
     attribute_dram,
     attribute_gpu,
     attribute_platform,
+    nobody,
 )
 from exporter.core.emissions import (
     grams_per_joule,
     is_fallback,
     market_grams_per_joule,
 )
-from exporter.core.idle import Idle, IdleLearner, idle_power
 from exporter.core.metering import STALE_AFTER_INTERVALS, Metered
 from exporter.core.model import COMPONENTS, Component, Device, DeviceId, Sample
 from exporter.core.units import Joules, Ratio, Seconds, Watts
 from exporter.core.usage_step import UsageStep
 from exporter.core.windows import FORGOTTEN, HoldWindow
 from exporter.core.workload import WorkloadId
+from exporter.pipeline.idle_powers import IdlePowers, modelled_idle_w
 from exporter.pipeline.state import EngineSettings, EngineState
 from exporter.pipeline.waiting import holds_until_now, window_until_now
 
@@ -47,7 +48,7 @@ class Booking:
         self._step = step
         self._state = state
         self._settings = settings
-        self._configured_idle_w = dict(settings.idle_w)
+        self._idle = IdlePowers(state, settings)
         self._window = step.window(waited_s=0.0)
         self._gram_per_j = grams_per_joule(sample.intensity, sample.pue)
         self._fallback = is_fallback(sample.intensity)
@@ -77,11 +78,11 @@ class Booking:
             return
         energy_j = Joules(sum(one.metered.energy_j or 0.0 for one in known))
         elapsed_s = Seconds(max(one.metered.elapsed_s for one in known))
-        modelled_w = _modelled_idle_w(known)
+        modelled_w = modelled_idle_w([one.device for one in known])
         if modelled_w is None and not any(one.metered.unmeasured_s for one in settled):
             busy = None if window.node is None else window.node.utilization
-            self._learn(component, energy_j, elapsed_s, busy)
-        idle = self._idle(component, modelled_w=modelled_w)
+            self._idle.learn(component, energy_j, elapsed_s, busy)
+        idle = self._idle.of(component, modelled_w=modelled_w)
         idle_j = idle.energy_j(energy_j, elapsed_s)
         divide = attribute_cpu if component == "cpu" else attribute_dram
         policy = self._settings.idle_policy
@@ -101,6 +102,7 @@ class Booking:
                 waiting = holds_until_now(self._state, self._step, device.name)
                 if waiting is not None:
                     self._state.holds[device.name] = waiting
+        unheld: list[Settled] = []
         for one in settled:
             device, metered = one.device.id, one.metered
             holds = holds_until_now(self._state, self._step, device.name)
@@ -112,8 +114,12 @@ class Booking:
             status = self._state.gpus.get(device)
             if status is not None and not metered.unmeasured_s:
                 key = f"gpu/{device.name}"
-                self._learn(key, energy_j, elapsed_s, status.utilization)
-            idle_j = self._idle("gpu", device.name).energy_j(energy_j, elapsed_s)
+                self._idle.learn(key, energy_j, elapsed_s, status.utilization)
+            idle = self._idle.of("gpu", device.name)
+            if holds is not None and not holds.holds:
+                unheld.append(one)
+                continue
+            idle_j = idle.energy_j(energy_j, elapsed_s)
             self._book(
                 "gpu",
                 energy_j,
@@ -121,6 +127,7 @@ class Booking:
                 attribute_gpu(energy_j, idle_j, holds),
                 self._estimated_part([one], energy_j),
             )
+        self._book_unheld(unheld)
 
     def book_gpu_use(self) -> None:
         """Book who held which GPU since the last tick, and how busy that was.
@@ -253,6 +260,16 @@ class Booking:
                 watts = part_j / elapsed_s
                 power_w[workload] = power_w.get(workload, 0.0) + watts
 
+    def _book_unheld(self, settled: list[Settled]) -> None:
+        """Book GPUs that nobody holds, all at once: no job has a part in them."""
+        if not settled:
+            return
+        energy_j = Joules(sum([one.metered.energy_j or 0.0 for one in settled]))
+        elapsed_s = settled[0].metered.elapsed_s
+        parts = nobody(energy_j, "unallocated")
+        estimated = self._estimated_part(settled, energy_j)
+        self._book("gpu", energy_j, elapsed_s, parts, estimated)
+
     def _note_division(self, name: str, holds: HoldWindow | None) -> None:
         division = None if holds is None else holds.division
         if division is None:
@@ -279,34 +296,3 @@ class Booking:
         if account is None or status is None or account.seen_s < self._sample.time_s:
             return None
         return status.utilization
-
-    def _idle(
-        self, component: Component, name: str = "", modelled_w: Watts | None = None
-    ) -> Idle:
-        """Return and remember the idle power of a component, or of one GPU."""
-        configured_w = self._configured_idle_w.get(component)
-        key = f"{component}/{name}" if name else component
-        idle = idle_power(configured_w, self._state.learners.get(key), modelled_w)
-        self._state.idle[key] = idle
-        return idle
-
-    def _learn(
-        self,
-        key: str,
-        energy_j: Joules,
-        elapsed_s: Seconds,
-        utilization: Ratio | None,
-    ) -> None:
-        if utilization is None or elapsed_s <= 0:
-            return
-        learner = self._state.learners.get(key)
-        if learner is None:
-            learner = self._state.learners[key] = IdleLearner()
-        learner.observe(energy_j, elapsed_s, utilization)
-
-
-def _modelled_idle_w(settled: list[Settled]) -> Watts | None:
-    """Idle power of devices that are all modelled; ``None`` where one is not."""
-    idle_w = [one.device.idle_power_w for one in settled]
-    known_w = [watts for watts in idle_w if watts is not None]
-    return Watts(sum(known_w)) if len(known_w) == len(idle_w) else None

@@ -89,7 +89,14 @@ class Lane(Generic[T]):
         if isinstance(outcome, SourceError):
             return None, self._failed(outcome)
         doubt = "" if self._doubtful is None else self._doubt(self._doubtful)
-        return outcome, self._status(message=doubt)
+        return outcome, SourceStatus(
+            self.source.info,
+            True,  # noqa: FBT003 - named tuples are made by position, each tick
+            "",
+            doubt,
+            Seconds(self._duration_s),
+            self._told_errors,
+        )
 
     def close(self) -> None:
         """Close the source, at once or when its reading ends."""
@@ -116,14 +123,11 @@ class Lane(Generic[T]):
         reason = error.reason
         if not isinstance(error, SourceAbsentError):
             self._count(reason, 1)
-        return self._status(reason, str(error))
-
-    def _status(self, reason: str = "", message: str = "") -> SourceStatus:
         return SourceStatus(
             self.source.info,
-            not reason,
-            reason,
-            message,
-            Seconds(self._duration_s),
-            self._told_errors,
+            up=False,
+            reason=reason,
+            message=str(error),
+            read_duration_s=Seconds(self._duration_s),
+            errors=self._told_errors,
         )
