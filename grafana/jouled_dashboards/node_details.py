@@ -253,8 +253,9 @@ def sources() -> list[Panel]:
             About(
                 "Idle power",
                 "What a component would draw with nothing to do. *learned*: from the "
-                "lowest power seen at each load. *assumed*: nothing is known yet, and "
-                "all energy counts as caused by work.",
+                "lowest power seen at each load. *modelled*: what the model of a CPU "
+                "without a meter takes for it. *assumed*: nothing is known yet, and all "
+                "energy counts as caused by work.",
                 look.WATTS,
             ),
             [
