@@ -103,10 +103,12 @@ class Sampler:
         rest = [self._node, *self._workloads, *self._power]
         self._crew.perform([*driver_lanes, *members, *rest], until_s)
 
-        statuses: list[SourceStatus] = []
-        node = _take(self._node, statuses)
-        workloads = [_take(lane, statuses) for lane in self._workloads]
-        readings = [_take(lane, statuses) for lane in power]
+        lanes = [self._node, *self._workloads, *power]
+        collected = [lane.collect() for lane in lanes]
+        statuses = [status for _, status in collected]
+        node, *told = [value for value, _ in collected]
+        workloads = told[: len(self._workloads)]
+        readings = told[len(self._workloads) :]
         self._follow_drivers()
         self._tell_changes(statuses)
         return Sample(
@@ -184,9 +186,3 @@ class Sampler:
                     status.message,
                     extra={**fields, "reason": status.reason},
                 )
-
-
-def _take(lane: Lane[Any], statuses: list[SourceStatus]) -> Any:  # noqa: ANN401 - what the lane's source reads
-    value, status = lane.collect()
-    statuses.append(status)
-    return value

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from exporter.core.accounts import DeviceAccount, JobAccount, TenantAccount
-from exporter.core.gpu_activity import Division
 from exporter.core.idle import WEAKEST_FIRST
 from exporter.core.ledger import TENANT_IDLE_S, Ledger
 from exporter.core.metering import STALE_AFTER_INTERVALS
@@ -11,7 +10,6 @@ from exporter.core.model import (
     COMPONENTS,
     Component,
     DeviceId,
-    GpuStatus,
     IdleMethod,
     Sample,
     SourceStatus,
@@ -68,8 +66,12 @@ def build_snapshot(
         ),
         devices=tuple(
             [
-                _device_totals(
-                    device, account, gpus.get(device), state.divisions.get(device.name)
+                DeviceTotals(
+                    device,
+                    Joules(account.energy_j),
+                    None if account.power_w is None else Watts(account.power_w),
+                    gpus.get(device),
+                    state.divisions.get(device.name),
                 )
                 for device, account in present
             ]
@@ -187,16 +189,6 @@ def _component_power(
     if "platform" in power_w:
         power_w["platform"] = state.platform_power_w
     return power_w
-
-
-def _device_totals(
-    device: DeviceId,
-    account: DeviceAccount,
-    gpu: GpuStatus | None,
-    division: Division | None,
-) -> DeviceTotals:
-    power_w = None if account.power_w is None else Watts(account.power_w)
-    return DeviceTotals(device, Joules(account.energy_j), power_w, gpu, division)
 
 
 def _idle_power(

@@ -254,8 +254,8 @@ def sources() -> list[Panel]:
                 "Idle power",
                 "What a component would draw with nothing to do. *learned*: from the "
                 "lowest power seen at each load. *modelled*: what the model of a CPU "
-                "without a meter takes for it. *assumed*: nothing is known yet, and all "
-                "energy counts as caused by work.",
+                "without a meter takes for it. *assumed*: nothing is known yet, and "
+                "all energy counts as caused by work.",
                 look.WATTS,
             ),
             [

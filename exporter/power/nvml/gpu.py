@@ -183,7 +183,8 @@ class NvmlGpu:
         try:
             meter, gauges, occupants = self._parts or self._examine(place)
             count, time_s, power_w = meter.read(self._monotonic)
-            occupants.refresh(time_s)
+            if time_s >= occupants.due_s:
+                occupants.refresh(time_s)
         except place.nvml.NVMLError as error:
             if code_of(error) in HANDLE_LOST:
                 self.needs_driver = True

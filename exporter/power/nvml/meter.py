@@ -128,7 +128,10 @@ class Meter:
         time_s = Seconds(monotonic())
         if power is not None:
             try:
-                power_w = self._believable(power(self._handle))
+                power_mw = power(self._handle)
+                if power_mw > _ABSURD_MW:
+                    raise self._claims(power_mw)
+                power_w = watts_from_milliwatts(Milliwatts(power_mw))
             except self._nvml.NVMLError as refused:
                 error = self._unless_lost(refused)
         if count is None and power_w is None and error is not None:
@@ -162,11 +165,8 @@ class Meter:
             raise error
         return error
 
-    def _believable(self, power_mw: int) -> Watts:
-        if power_mw > _ABSURD_MW:
-            msg = f"GPU {self._uuid} claims to draw {power_mw} mW"
-            raise SourceFaultyError(msg)
-        return watts_from_milliwatts(Milliwatts(power_mw))
+    def _claims(self, power_mw: int) -> SourceError:
+        return SourceFaultyError(f"GPU {self._uuid} claims to draw {power_mw} mW")
 
     def _max_power_w(self, *, is_module: bool) -> Watts:
         # The constraints are those of the GPU, not of the module around it.

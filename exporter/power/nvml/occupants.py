@@ -38,6 +38,7 @@ class Occupants:
         instances: the MIG instances; empty if the GPU is not divided.
         processes: ids of processes that compute.
         is_divided: it is in MIG mode, with or without instances.
+        due_s: when there is something to ask again, monotonic, s.
     """
 
     def __init__(self, nvml: ModuleType, handle: Handle, uuid: str) -> None:
@@ -47,6 +48,7 @@ class Occupants:
         self._nvml = nvml
         self._handle = handle
         self._uuid = uuid
+        self.due_s = Seconds(0.0)
         self._instances_due_s = Seconds(0.0)
         self._processes_due_s = Seconds(0.0)
 
@@ -60,6 +62,7 @@ class Occupants:
         if now_s >= self._processes_due_s:
             self._processes_due_s = Seconds(now_s + _PROCESSES_EVERY_S)
             self.processes = self._ask_processes()
+        self.due_s = min(self._instances_due_s, self._processes_due_s)
 
     def _ask_processes(self) -> tuple[int, ...]:
         try:
