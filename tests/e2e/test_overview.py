@@ -73,7 +73,7 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return the Chromium of the system."""
     with system_chromium() as opened:
