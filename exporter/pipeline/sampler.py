@@ -109,8 +109,8 @@ class Sampler:
         node, *told = [value for value, _ in collected]
         workloads = told[: len(self._workloads)]
         readings = told[len(self._workloads) :]
-        self._follow_drivers()
         self._tell_changes(statuses)
+        self._follow_drivers()
         return Sample(
             time_s=Seconds(begin_s),
             unix_s=Seconds(unix_s),
@@ -152,7 +152,8 @@ class Sampler:
         if all(a is b for a, b in zip(now, self._known, strict=True)):
             return
         self._known = now
-        # Also if another GPU came in the place of one, and all is as well as before.
+        # In the next tick: also if another GPU came in the place of one, and all is as
+        # well as before.
         self._reasons = []
         wanted = {source.info.name: source for some in now for source in some}
         for name in [n for n in self._members if n not in wanted]:

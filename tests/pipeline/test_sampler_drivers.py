@@ -1,5 +1,8 @@
+import logging
 import threading
 import time
+
+import pytest
 
 from exporter.core.errors import SourceFaultyError
 from tests.fakes.node import gpu
@@ -77,6 +80,23 @@ def test_a_device_that_is_found_anew_replaces_the_old_one() -> None:
     assert devices(last) == ["gpu 0"]
     assert old.closed
     assert new_is_open
+
+
+def test_a_device_in_the_place_of_another_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Though as many sources are as well as before."""
+    caplog.set_level(logging.INFO)
+    driver = FakeDriver((power("gpu 0"),))
+    with sampling(drivers=(driver,)) as sampler:
+        sampler.sample()
+        sampler.sample()
+        driver.devices = (power("gpu 1"),)
+        sampler.sample()
+        sampler.sample()
+
+    up = [record.__dict__["source"] for record in caplog.records]
+    assert up == ["node", "driver", "gpu 0", "gpu 1"]
 
 
 def test_devices_that_stay_keep_their_workers() -> None:
