@@ -56,8 +56,9 @@ def is_replaced(status: SourceStatus) -> bool:
 def note_forgotten(sample: Sample, state: EngineState) -> None:
     """Note which devices their drivers have let go of.
 
-    In the tick in which a driver is well again its devices are not read yet. So this
-    comes after they were counted, and counts from the next tick on.
+    In the tick in which a driver is well again, also after a restart, its devices are
+    not read yet. So it has to be well for two ticks; and this comes after they were
+    counted, and counts from the next tick on.
     """
     devices = state.ledger.devices
     if len(sample.readings) == len(devices):
@@ -68,8 +69,9 @@ def note_forgotten(sample: Sample, state: EngineState) -> None:
         driver = _driver(account.source)
         if account.source in up or account.seen_s == sample.time_s:
             state.forgotten.discard(device)
-        elif up.get(driver):
+        elif up.get(driver) and driver in state.well:
             state.forgotten.add(device)
+    state.well = {name for name, is_up in up.items() if is_up}
 
 
 def known_to(driver: str, state: EngineState) -> tuple[str, ...]:

@@ -69,8 +69,10 @@ class EngineState:
             outcome. Another thread counts in place: copy it before you go through it.
         missed_ticks: ticks that were skipped since boot.
         forgotten: devices that their driver has let go of, see ``missing.py``.
+        well: sources that were up in the last tick in which a device was not read; not
+            worth a checkpoint.
         learners: idle power per component, or per GPU as "gpu/NAME".
-        gpus: last gauges of each GPU; shown, but not worth a checkpoint.
+        gpus: last gauges of each GPU; shown, but likewise.
         idle: last idle power by the same keys as ``learners``; likewise.
         divisions: by what the energy of shared GPUs was last divided, by device name;
             likewise.
@@ -88,6 +90,7 @@ class EngineState:
     carbon_fetches: dict[tuple[str, str], int] = field(default_factory=dict)
     missed_ticks: int = 0
     forgotten: set[DeviceId] = field(default_factory=set)
+    well: set[str] = field(default_factory=set)
     learners: dict[str, IdleLearner] = field(default_factory=dict)
     gpus: dict[DeviceId, GpuStatus] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)

@@ -191,7 +191,7 @@ def test_a_gpu_that_was_let_go_of_is_forgotten_when_its_driver_is_back(
 
     away = node.tick(PACKAGE, sources=released, ticks=STALE_S)
     back = node.tick(PACKAGE, sources=resumed)
-    read = node.tick(PACKAGE, GPU_0, sources=found)
+    read = node.tick(PACKAGE, GPU_0, sources=found, ticks=2)
 
     assert missing(away) == {"gpu": 2}
     assert missing(back) == {"gpu": 2}
@@ -290,6 +290,15 @@ def test_a_driver_is_told_of_the_gpus_that_it_read_before(node: Node) -> None:
 
     assert known_to("nvml", node.engine.state) == ("GPU-0", "GPU-1")
     assert known_to("other", node.engine.state) == ()
+
+
+def test_a_driver_is_told_of_them_also_after_a_second_restart(node: Node) -> None:
+    """In the first tick the driver is well and has yet to name its devices."""
+    node.restart()
+    node.tick(PACKAGE, sources=(told("rapl"), NVML))
+    node.restart()
+
+    assert known_to("nvml", node.engine.state) == ("GPU-0", "GPU-1")
 
 
 def test_a_checkpoint_of_before_sources_were_kept_is_loaded(node: Node) -> None:
