@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.errors import SourceFaultyError
-from exporter.workloads.node_usage import PsutilNodeUsage
+from exporter.workloads.node_usage import BusyTime, PsutilNodeUsage
 from tests.fakes.clock import Clock
 from tests.fakes.machine import PlayedMachine
 from tests.fakes.unprivileged import public_directory
@@ -97,6 +97,21 @@ def test_a_source_says_that_it_measures_no_energy() -> None:
     info = PsutilNodeUsage(_PROC).info
 
     assert (info.name, info.component, info.method) == ("node", "node", "none")
+
+
+def test_a_file_that_comes_back_is_opened_again(tmp_path: Path) -> None:
+    """A file that is kept open must not keep its first fault."""
+    busy = BusyTime(tmp_path)
+    with pytest.raises(SourceFaultyError, match="stat"):
+        busy.read()
+    (tmp_path / "stat").write_bytes(b"cpu  100 0 0 0 0 0 0 0 0 0\n")
+
+    with closing(busy):
+        first_s = busy.read()
+        (tmp_path / "stat").write_bytes(b"cpu  300 0 0 0 0 0 0 0 0 0\n")
+        second_s = busy.read()
+
+    assert second_s == pytest.approx(3 * first_s)
 
 
 @pytest.mark.parametrize("file", ["stat", "meminfo"])
