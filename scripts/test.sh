@@ -22,8 +22,15 @@ WORKERS=${WORKERS:-$(($(nproc) + 1))}
 # More than these are no accident.
 MOST_UNSTABLE=5
 
-told_failed() {
-    grep -cE '^(FAILED|ERROR) ' build/pytest.log || true
+told() {
+    grep -cE "^(FAILED|ERROR) $1" build/pytest.log || true
+}
+
+# What failed before there was a test, such as to find the tests, is no accident.
+failed_by_accident() {
+    local tests
+    tests=$(told tests/)
+    ((tests > 0 && tests <= MOST_UNSTABLE && tests == $(told '')))
 }
 
 mkdir -p build
@@ -35,7 +42,7 @@ status=0
 coverage run -m pytest --numprocesses "$WORKERS" 2>&1 |
     tee build/pytest.log || status=$?
 # 1: some tests failed. Anything else is no verdict on tests.
-if [[ $status -eq 1 ]] && (("$(told_failed)" <= MOST_UNSTABLE)); then
+if [[ $status -eq 1 ]] && failed_by_accident; then
     echo "== once more, alone, what failed"
     coverage run -m pytest --last-failed --last-failed-no-failures=none 2>&1 |
         tee "$again"

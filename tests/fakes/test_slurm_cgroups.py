@@ -44,7 +44,10 @@ def test_a_cgroup_that_holds_a_process_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "node", [f"slurm_{node_name('a1')}", "slurm_n1", "slurm_jouled", "slurm"]
+    "node",
+    [f"slurm_{node_name('a1')}", "slurm_n1", "slurm_jouled", "slurm"],
+    # The first is another in each process that runs tests beside this one.
+    ids=["ours", "n1", "jouled", "slurm"],
 )
 def test_cgroups_of_who_lives_and_of_a_real_slurm_are_left_alone(
     tmp_path: Path, node: str

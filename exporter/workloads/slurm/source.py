@@ -171,7 +171,8 @@ class SlurmWorkloads:
 
     def _notice(self, now_s: float) -> None:
         changes = self._watcher.take()
-        if not (self._is_here or changes) and now_s < self._next_look_s:
+        is_told = self._is_here or changes or not self._watcher.is_watching
+        if not is_told and now_s < self._next_look_s:
             return
         # A directory that is new has to be watched.
         must_look = self._drops.refresh() or now_s >= self._next_look_s

@@ -568,6 +568,21 @@ def test_without_watches_jobs_are_found_by_looking(
         assert node.tick().usages == ()
 
 
+@pytest.mark.parametrize("open_inotify", [_no_inotify, _FullInotify])
+def test_without_watches_a_prolog_s_directory_is_looked_for_in_each_tick(
+    tmp_path: Path, open_inotify: Callable[[], Inotify]
+) -> None:
+    """Nobody else tells that the first job after a boot begins."""
+    node = SlurmNode(tmp_path, "v1", open_inotify=open_inotify)
+    with pytest.raises(SourceAbsentError):
+        node.source.read()
+    node.drops.mkdir(parents=True)
+
+    assert node.source.read().usages == ()
+
+    node.source.close()
+
+
 def test_lost_events_make_it_look_again(tmp_path: Path) -> None:
     """The kernel's queue has a bound."""
     with slurm_node(tmp_path, "v2", open_inotify=_ForgetfulInotify) as node:
