@@ -51,6 +51,8 @@ def attribute_cpu(
     node = window.node_inside()
     if node is None:
         return nobody(energy_j, "unknown")
+    if not window.usages:
+        return _unused(energy_j, idle_j, complete=window.complete)
     busy_s = {w: u.cpu_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_cpu_s for w, u in window.usages.items()}
     return _divide(
@@ -73,6 +75,8 @@ def attribute_dram(
     node = window.node_inside()
     if node is None:
         return nobody(energy_j, "unknown")
+    if not window.usages:
+        return _unused(energy_j, idle_j, complete=window.complete)
     used = {w: u.memory_byte_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_memory_byte_s for w, u in window.usages.items()}
     return _divide(
@@ -172,11 +176,6 @@ def _divide(  # noqa: PLR0913 - two quantities with two ways to divide each
     policy: IdlePolicy,
     complete: bool,
 ) -> Attribution:
-    # What a scheduler that could not be read would have claimed is unknown.
-    rest: Reason = "system" if complete else "unknown"
-    if not used.of:
-        return Attribution(_NOBODY, {"idle": idle_j, rest: energy_j - idle_j})
-
     used_divisor, reserved_divisor = used.divisor, reserved.divisor
     by_use_j: float = energy_j - idle_j
     by_reservation_j = 0.0
@@ -193,7 +192,18 @@ def _divide(  # noqa: PLR0913 - two quantities with two ways to divide each
     }
     left_j = _rest(energy_j, parts)
     idle_rest_j = min(max(0.0, idle_rest_j), left_j)
+    rest = _rest_reason(complete=complete)
     return Attribution(parts, {"idle": idle_rest_j, rest: left_j - idle_rest_j})
+
+
+def _unused(energy_j: Joules, idle_j: Joules, *, complete: bool) -> Attribution:
+    rest = _rest_reason(complete=complete)
+    return Attribution(_NOBODY, {"idle": idle_j, rest: energy_j - idle_j})
+
+
+def _rest_reason(*, complete: bool) -> Reason:
+    # What a scheduler that could not be read would have claimed is unknown.
+    return "system" if complete else "unknown"
 
 
 def _rest(energy_j: float, parts: Shares) -> float:

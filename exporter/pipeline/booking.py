@@ -76,8 +76,8 @@ class Booking:
         known = [one for one in settled if one.metered.energy_j is not None]
         if not known:
             return
-        energy_j = Joules(sum(one.metered.energy_j or 0.0 for one in known))
-        elapsed_s = Seconds(max(one.metered.elapsed_s for one in known))
+        energy_j = Joules(sum([one.metered.energy_j or 0.0 for one in known]))
+        elapsed_s = Seconds(max([one.metered.elapsed_s for one in known]))
         modelled_w = modelled_idle_w([one.device for one in known])
         if modelled_w is None and not any(one.metered.unmeasured_s for one in settled):
             busy = None if window.node is None else window.node.utilization
