@@ -65,7 +65,12 @@ def test_what_was_drawn_while_it_was_dead_is_counted_once(node: Node, end: str) 
         os.truncate(last, last.stat().st_size // 2)
     at_end_j = node.true_energy_j()
     node.daemon.start()
-    reborn = node.daemon.scrape().value(DEVICE, device="package-0")
+    # On a busy machine the first ticks may be too late to read anything.
+    first = node.daemon.wait_for(
+        lambda scrape: scrape.get(DEVICE, device="package-0") is not None,
+        "the counter after the restart",
+    )
+    reborn = first.value(DEVICE, device="package-0")
     node.rest()
     true_after_j, after_j = node.true_energy_j(), counted_j(node)
 
