@@ -235,7 +235,7 @@ def _cpu_sources(config: Config) -> tuple[PowerSource, ...]:
         watts = model_watts(
             procfs, _watts(power.model_idle_w), _watts(power.model_max_w)
         )
-        model = ModelSource(watts, BusyTime(procfs).read)
+        model = ModelSource(watts, BusyTime(procfs))
     if power.rapl:
         meter = PowercapSource(config.path.sysfs)
         sources.append(meter)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
-    RequestResponseCycle,
 )
 from uvicorn.server import ServerState
 
@@ -175,14 +174,6 @@ class Connection(HttpToolsProtocol):
         waiting_s = 0 if closing else self._limits.keep_alive_s
         self._set_deadline(waiting_s + self._limits.exchange_s)
         super().on_response_complete()
-
-    def close(self) -> None:
-        """End now if nothing is under way, else after the answer."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is None or cycle.response_complete:
-            self.transport.close()
-        else:
-            cycle.keep_alive = False
 
     def _set_deadline(self, seconds: float) -> None:
         if self._deadline is not None:

@@ -231,8 +231,7 @@ class WebServer:
     async def _end_connections(self) -> None:
         await _end(list(self._handshakes))
         for connection in list(self._state.connections):
-            if isinstance(connection, Connection):
-                connection.close()
+            connection.shutdown()
         await self._wait_for_nobody()
         for connection in list(self._state.connections):
             connection.transport.abort()

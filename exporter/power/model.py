@@ -34,20 +34,33 @@ _INFO = SourceInfo(
 _HEADROOM = 2.0
 
 
+class BusyCounter(Protocol):
+    """Tells how much CPU time all CPUs have spent."""
+
+    def read(self) -> Seconds:
+        """Return CPU time of all CPUs not idle since boot, s, cumulative.
+
+        Raises:
+            SourceError: it cannot tell.
+        """
+
+    def close(self) -> None:
+        """Let go of all files."""
+
+
 class ModelSource:
     """Estimates the energy of all CPUs together.
 
     Args:
         watts: what the CPUs draw, idle and busy.
-        busy: CPU time of all CPUs not idle since boot, s, cumulative; raises a
-            ``SourceError`` where it cannot tell.
+        busy: how busy the CPUs were; closed with the source.
         monotonic: CLOCK_MONOTONIC, s.
     """
 
     def __init__(
         self,
         watts: ModelWatts,
-        busy: Callable[[], Seconds],
+        busy: BusyCounter,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._busy = busy
@@ -77,13 +90,14 @@ class ModelSource:
         Raises:
             SourceError: nobody tells how busy the CPUs are.
         """
-        busy_s = self._busy()
+        busy_s = self._busy.read()
         time_s = Seconds(self._monotonic())
         energy_j = self._idle_w * time_s + self._busy_w * busy_s
         return (Reading(self._device, time_s, round(energy_j / JOULES_PER_MICROJOULE)),)
 
     def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
+        """Ask no more how busy the CPUs are."""
+        self._busy.close()
 
 
 class Meter(Protocol):

@@ -22,6 +22,22 @@ from tests.fakes.machine import PlayedMachine
 from tests.fakes.unprivileged import public_directory, unprivileged
 
 
+class PlayedBusyTime:
+    """CPU time that a test sets."""
+
+    def __init__(self, busy_s: float = 0.0) -> None:
+        self.busy_s = busy_s
+        self.is_closed = False
+
+    def read(self) -> Seconds:
+        """Return it, s."""
+        return Seconds(self.busy_s)
+
+    def close(self) -> None:
+        """Take note of it."""
+        self.is_closed = True
+
+
 def _count(source: ModelSource | ModelWhenUnmetered) -> int:
     (reading,) = source.read()
     assert reading.count is not None
@@ -33,7 +49,7 @@ def test_modelled_energy_is_idle_plus_dynamic_by_utilisation(tmp_path: Path) -> 
     clock = Clock()
     with closing(PlayedMachine("vm", tmp_path, clock)) as played:
         watts = model_watts(played.procfs, Watts(10.0), Watts(50.0))
-        source = ModelSource(watts, BusyTime(played.procfs).read, clock)
+        source = ModelSource(watts, BusyTime(played.procfs), clock)
         counts = [_count(source)]
         for utilization in (0.0, 1.0, 0.25):
             played.set_utilization(utilization)
@@ -57,17 +73,17 @@ def test_a_restart_of_the_daemon_changes_no_count(
 ) -> None:
     """The counter is a function of boot-long counters, so nothing is forgotten."""
     clock = Clock()
-    busy_s = 0.0
+    busy = PlayedBusyTime()
     watts = ModelWatts(Watts(idle_w), Watts(idle_w + dynamic_w), 4, "test")
-    lasting = ModelSource(watts, lambda: Seconds(busy_s), clock)
+    lasting = ModelSource(watts, busy, clock)
 
     first = _count(lasting)
     expected_j = 0.0
     for elapsed_s, utilization in parts:
         clock.pass_s(elapsed_s)
-        busy_s += 4 * elapsed_s * utilization
+        busy.busy_s += 4 * elapsed_s * utilization
         expected_j += (idle_w + dynamic_w * utilization) * elapsed_s
-    restarted = ModelSource(watts, lambda: Seconds(busy_s), clock)
+    restarted = ModelSource(watts, busy, clock)
 
     assert _count(restarted) == _count(lasting)
     assert (_count(lasting) - first) * 1e-6 == pytest.approx(
@@ -78,10 +94,9 @@ def test_a_restart_of_the_daemon_changes_no_count(
 def test_a_modelled_reading_says_that_it_is_estimated() -> None:
     """Measured and estimated watts are told apart, always."""
     watts = ModelWatts(Watts(5.0), Watts(20.0), 2, "test")
-    source = ModelSource(watts, lambda: Seconds(1.0), Clock(100.0))
+    source = ModelSource(watts, PlayedBusyTime(1.0), Clock(100.0))
 
     (reading,) = source.read()
-    source.close()
 
     assert (source.info.method, source.info.quality) == ("modelled", "estimated")
     assert reading.device.id == ("cpu", "model")
@@ -92,10 +107,20 @@ def test_a_modelled_reading_says_that_it_is_estimated() -> None:
     assert reading.time_s == 100.0
 
 
+def test_a_model_that_is_closed_lets_go_of_what_it_asked() -> None:
+    """Which may hold a file open."""
+    busy = PlayedBusyTime()
+    source = ModelSource(ModelWatts(Watts(5.0), Watts(20.0), 2, "test"), busy)
+
+    source.close()
+
+    assert busy.is_closed
+
+
 def test_a_model_that_cannot_see_the_load_is_faulty(tmp_path: Path) -> None:
     """Without /proc/stat there is no estimate, not one of an idle machine."""
     watts = ModelWatts(Watts(5.0), Watts(20.0), 2, "test")
-    source = ModelSource(watts, BusyTime(tmp_path).read)
+    source = ModelSource(watts, BusyTime(tmp_path))
 
     with pytest.raises(SourceFaultyError, match="stat"):
         source.read()
@@ -103,7 +128,7 @@ def test_a_model_that_cannot_see_the_load_is_faulty(tmp_path: Path) -> None:
 
 def _model(played: PlayedMachine, clock: Clock) -> ModelSource:
     watts = model_watts(played.procfs)
-    return ModelSource(watts, BusyTime(played.procfs).read, clock)
+    return ModelSource(watts, BusyTime(played.procfs), clock)
 
 
 def test_a_model_counts_where_there_is_no_meter(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import { agoMarks, fillLegend, makeChart } from "./charts.js";
 import { nextDay, showForecast } from "./forecast.js";
 import { $, add, fillBars, setFacts, setTag, setText, showNotice } from "./page.js";
 import {
-  JOULES_PER_KWH, NAMES, clock, count, duration, energy, grams, jobName, notMeasured, percent, plain, wattMark, wattParts, watts,
+  JOULES_PER_KWH, NAMES, clock, count, duration, energy, grams, jobName, missingDevices, notMeasured, percent, plain, wattMark,
+  wattParts, watts,
 } from "./words.js";
 import { WINDOW_S, moments, newestUnixS, points } from "./node-recent.js";
 
@@ -16,10 +17,8 @@ const MOST_JOBS = 5;
 
 /** What the sum lacks; "" if nothing. */
 function whatIsMissing(node) {
-  const lacking = node.components.filter((part) => part.devices_missing);
-  if (!lacking.length) return "";
-  const each = lacking.map(({ component, devices_missing: missing }) => count(missing, `${NAMES[component]} device`, `${NAMES[component]} devices`));
-  return `less than it draws: the power of ${each.join(", ")} is not known`;
+  const lacking = missingDevices(node.components.map((part) => [part.component, part.devices_missing]));
+  return lacking && `less than it draws: the power of ${lacking} is not known`;
 }
 
 function howItIsKnown(node) {

@@ -70,6 +70,12 @@ export function percent(ratio) {
 
 export const count = (n, one, many) => `${whole.format(n)} ${n === 1 ? one : many}`;
 
+/** What a sum lacks, of [component, devices] each; "" if nothing. */
+export function missingDevices(components) {
+  const lacking = components.filter(([, devices]) => devices > 0);
+  return lacking.map(([name, devices]) => count(devices, `${NAMES[name] ?? name} device`, `${NAMES[name] ?? name} devices`)).join(", ");
+}
+
 export function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
   if (s < 120) return `${s} s`;

@@ -1,10 +1,13 @@
 """Writes the overview as the API answers it."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from exporter.hub.overview import api_models as models
 from exporter.hub.overview.figures import Course, Day, Job, Nodes, Overview, Total
 from exporter.hub.overview.keeper import OverviewStanding
+
+ValueT = TypeVar("ValueT")
 
 _NOTHING = Overview(0.0)
 
@@ -37,9 +40,7 @@ def overview_answer(
             components_w=_dict(overview.components_w),
             schedulers_w=_dict(overview.schedulers_w),
             unattributed_w=_dict(overview.unattributed_w),
-            devices_missing=None
-            if overview.devices_missing is None
-            else dict(overview.devices_missing),
+            devices_missing=_dict(overview.devices_missing),
         ),
         emissions_g_per_s=overview.grams_per_s,
         emissions_fallback_ratio=overview.fallback_ratio,
@@ -78,7 +79,6 @@ def _prometheus(standing: OverviewStanding) -> models.PrometheusAnswer:
 
 def _nodes(nodes: Nodes) -> models.NodesAnswer:
     faults = nodes.faults
-    estimated = nodes.estimated
     return models.NodesAnswer(
         known=nodes.known,
         up=nodes.up,
@@ -98,7 +98,7 @@ def _nodes(nodes: Nodes) -> models.NodesAnswer:
             for one in faults
         ),
         faulty=nodes.faulty,
-        estimated=None if estimated is None else dict(estimated),
+        estimated=_dict(nodes.estimated),
         simulated=nodes.simulated,
     )
 
@@ -155,5 +155,5 @@ def _job(job: Job) -> models.JobAnswer:
     )
 
 
-def _dict(values: Mapping[str, float] | None) -> dict[str, float] | None:
+def _dict(values: Mapping[str, ValueT] | None) -> dict[str, ValueT] | None:
     return None if values is None else dict(values)

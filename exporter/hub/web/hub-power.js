@@ -3,7 +3,7 @@
 import { clockMarks, fillLegend, makeChart } from "./charts.js";
 import { $, add, fillStack, setFacts, setFigure, setTag, setText, showNotice } from "./page.js";
 import {
-  NAMES, count, duration, energyParts, gramParts, grams, percent, wattMark, wattParts, watts, whole,
+  NAMES, count, duration, energyParts, gramParts, grams, missingDevices, percent, wattMark, wattParts, watts, whole,
 } from "./words.js";
 
 const PARTS = ["cpu", "dram", "gpu", "platform"];
@@ -22,10 +22,8 @@ function estimatedNote({ estimated, known }) {
 
 /** What the sum lacks; "" if nothing. */
 function missingNote(missing) {
-  const lacking = Object.entries(missing ?? {}).filter(([, devices]) => devices > 0);
-  if (!lacking.length) return "";
-  const each = lacking.map(([part, devices]) => count(devices, `${NAMES[part] ?? part} device`, `${NAMES[part] ?? part} devices`));
-  return `less than is drawn: the power of ${each.join(", ")} is not known`;
+  const lacking = missingDevices(Object.entries(missing ?? {}));
+  return lacking && `less than is drawn: the power of ${lacking} is not known`;
 }
 
 function qualityOf({ estimated, simulated }) {

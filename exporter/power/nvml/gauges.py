@@ -62,13 +62,10 @@ class _Gauge(Generic[ValueT]):
     def read(self, now_s: Seconds) -> ValueT | None:
         if now_s >= self.due_s:
             self.due_s = Seconds(now_s + self._period_s)
-            self._value = self.ask()
+            self._value = self._ask() if self._ways else None
         return self._value
 
-    def ask(self) -> ValueT | None:
-        """Ask now, whether it is due or not."""
-        if not self._ways:
-            return None
+    def _ask(self) -> ValueT | None:
         while self._ways:
             try:
                 return self._ways[0]()
@@ -127,7 +124,7 @@ class Gauges:
         """Return the gauges; those that change slowly may be seconds old."""
         if now_s >= self._slow_due_s:
             self._read_slow(now_s)
-        return GpuStatus(self.info, self._utilization.ask(), *self._slow)
+        return GpuStatus(self.info, self._utilization.read(now_s), *self._slow)
 
     def _read_slow(self, now_s: Seconds) -> None:
         used, total = self._memory.read(now_s) or (None, None)

@@ -21,7 +21,7 @@ class NvmlInventory:
         self._processes: Mapping[str, tuple[int, ...]] = {}
 
     def gpus(self) -> tuple[GpuInfo, ...]:
-        """Return all GPUs that were ever found, in the order of the driver."""
+        """Return all GPUs that were ever found, in the order in which they came."""
         known = [gpu.identity for gpu in self._driver.known()]
         gpus = tuple(identity for identity in known if identity is not None)
         if gpus != self._gpus:

@@ -20,8 +20,7 @@ from exporter.power.nvml.library import UNSUPPORTED, Code, Handle, code_of, say
 
 _log = logging.getLogger(__name__)
 
-_PROCESSES_EVERY_S = Seconds(10.0)
-_INSTANCES_EVERY_S = Seconds(10.0)
+_EVERY_S = Seconds(10.0)
 _MOST_PROCESSES = 1024
 _NOT_IN_USE = frozenset({Code.NOT_FOUND, Code.INVALID_ARGUMENT})
 
@@ -49,20 +48,14 @@ class Occupants:
         self._handle = handle
         self._uuid = uuid
         self.due_s = Seconds(0.0)
-        self._instances_due_s = Seconds(0.0)
-        self._processes_due_s = Seconds(0.0)
 
     def refresh(self, now_s: Seconds) -> None:
-        """Ask again what is due."""
-        if now_s >= self._instances_due_s:
-            self._instances_due_s = Seconds(now_s + _INSTANCES_EVERY_S)
-            instances = self._ask_instances()
-            if instances != self.instances:
-                self.instances = instances
-        if now_s >= self._processes_due_s:
-            self._processes_due_s = Seconds(now_s + _PROCESSES_EVERY_S)
-            self.processes = self._ask_processes()
-        self.due_s = min(self._instances_due_s, self._processes_due_s)
+        """Ask again."""
+        self.due_s = Seconds(now_s + _EVERY_S)
+        instances = self._ask_instances()
+        if instances != self.instances:
+            self.instances = instances
+        self.processes = self._ask_processes()
 
     def _ask_processes(self) -> tuple[int, ...]:
         try:

@@ -1,4 +1,4 @@
-"""All GPUs of a node that NVML has named so far, whether they are there now or not.
+"""All GPUs that a node has had so far, whether they are there now or not.
 
 Some are released or gone: they stay, without a handle, and their reads fail with the
 reason. Any thread may ask who is on it; only the driver changes it.
@@ -33,7 +33,7 @@ class Roster:
         self._known: dict[str, NvmlGpu] = {}
 
     def all(self) -> tuple[NvmlGpu, ...]:
-        """Return all of them, in the order in which they were found."""
+        """Return all of them, in the order in which they came."""
         return tuple(self._known.values())
 
     def find(self, uuid: str) -> NvmlGpu | None:
