@@ -48,11 +48,11 @@ def attribute_cpu(
     Returns:
         The parts; CPU time that is no workload's is "system".
     """
+    if window.node is not None and not window.usages:
+        return _unused(energy_j, idle_j, complete=window.complete)
     node = window.node_inside()
     if node is None:
         return nobody(energy_j, "unknown")
-    if not window.usages:
-        return _unused(energy_j, idle_j, complete=window.complete)
     busy_s = {w: u.cpu_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_cpu_s for w, u in window.usages.items()}
     return _divide(
@@ -72,11 +72,11 @@ def attribute_dram(
 
     Arguments and result are those of ``attribute_cpu``.
     """
+    if window.node is not None and not window.usages:
+        return _unused(energy_j, idle_j, complete=window.complete)
     node = window.node_inside()
     if node is None:
         return nobody(energy_j, "unknown")
-    if not window.usages:
-        return _unused(energy_j, idle_j, complete=window.complete)
     used = {w: u.memory_byte_s for w, u in window.usages.items()}
     reserved = {w: u.reserved_memory_byte_s for w, u in window.usages.items()}
     return _divide(
@@ -110,7 +110,7 @@ def attribute_gpu(
     """
     if holds is None:
         return nobody(energy_j, "unknown")
-    shares = {w: h.share_s for w, h in holds.holds.items()} if holds.holds else _NOBODY
+    shares = {w: h.share_s for w, h in holds.holds.items()}
     held_s = sum(shares.values())
     if held_s <= 0:
         return nobody(energy_j, "unallocated")

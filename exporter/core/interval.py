@@ -47,7 +47,8 @@ class UsageTracker:
         time_s: when that was; ``None`` before the first tick.
         node: the last usage of the node.
         schedulers: what is remembered of each scheduler.
-        gpus: names of the GPUs that were read in the last tick of this process.
+        gpus: names of the GPUs that were read in the last tick of this process in
+            which there was a scheduler.
     """
 
     time_s: Seconds | None = None
@@ -67,23 +68,19 @@ class UsageTracker:
             there_before = {w for memory in memories for w in memory.usages}
 
         node = self._node_window(sample.node)
-        gpus = frozenset(
-            [
-                reading.device.id.name
-                for reading in sample.readings
-                if reading.device.id.component == "gpu"
-            ]
-        )
         failing = _failing_sources(sample)
         if not (sample.workloads or self.schedulers):
-            self.gpus = gpus
             return _nobody(sample, elapsed_s, node, is_complete=not failing)
         told = _Told()
         unread = self.schedulers.keys() - {r.scheduler for r in sample.workloads}
         for reading in sample.workloads:
             self._advance_scheduler(reading, sample, trusted_s, told)
         # Only from the next tick on do schedulers know a GPU that is new.
-        self.gpus = gpus
+        self.gpus = frozenset(
+            reading.device.id.name
+            for reading in sample.readings
+            if reading.device.id.component == "gpu"
+        )
         held = self._hold_true(unread, sample.time_s, told, is_failing=failing > 0)
         silent = len(unread & self.schedulers.keys())
         current = told.current

@@ -265,10 +265,10 @@ class Booking:
         if not settled:
             return
         energy_j = Joules(sum([one.metered.energy_j or 0.0 for one in settled]))
-        elapsed_s = settled[0].metered.elapsed_s
         parts = nobody(energy_j, "unallocated")
         estimated = self._estimated_part(settled, energy_j)
-        self._book("gpu", energy_j, elapsed_s, parts, estimated)
+        # Without a job there is no power of a job, and that is what the time is for.
+        self._book("gpu", energy_j, Seconds(0.0), parts, estimated)
 
     def _note_division(self, name: str, holds: HoldWindow | None) -> None:
         division = None if holds is None else holds.division

@@ -31,9 +31,6 @@ from exporter.pipeline.rows import (
 )
 from exporter.pipeline.state import EngineState
 
-_HOLD_FIELDS = 5
-_DEVICE_FIELDS = 6
-
 
 def decode(data: Mapping[str, Any]) -> EngineState:
     """Return the state that ``encode`` was given.
@@ -57,9 +54,7 @@ def decode(data: Mapping[str, Any]) -> EngineState:
     for component, *rest in data["windows"]:
         state.windows[known_component(component)] = _usage_window(rest)
     for row in data["holds"]:
-        # The last field is of newer daemons alone.
-        whole = row if len(row) == _HOLD_FIELDS else [*row, 0.0]
-        name, elapsed_s, held_s, holds, activity_s = fields(whole, "tnnln")
+        name, elapsed_s, held_s, holds, activity_s = fields(row, "tnnln")
         state.holds[name] = HoldWindow(
             elapsed_s,
             held_s,
@@ -70,17 +65,16 @@ def decode(data: Mapping[str, Any]) -> EngineState:
     for row in data["source_errors"]:
         source, reason, count = fields(row, "ttn")
         state.source_errors.setdefault(source, {})[reason] = count
-    # Daemons of before had none, and an upgrade is no reason to start from 0.
-    for row in data.get("carbon_fetches", ()):
+    for row in data["carbon_fetches"]:
         provider, outcome, count = fields(row, "ttn")
         state.carbon_fetches[provider, outcome] = count
     (state.missed_ticks,) = fields(data["missed_ticks"], "n")
-    for row in data.get("forgotten", ()):
+    for row in data["forgotten"]:
         state.forgotten.add(device_id(*fields(row, "tt")))
     state.ledger = _ledger(data)
     _check(state)
-    # An older daemon knew of none.
-    if beside := data.get("beside"):
+    # Most nodes count none.
+    if beside := data["beside"]:
         _add_beside(state.ledger, beside)
     return state
 
@@ -88,9 +82,13 @@ def decode(data: Mapping[str, Any]) -> EngineState:
 def _check(state: EngineState) -> None:
     """Refuse parts that the engine relies on to agree."""
     ledger = state.ledger
-    for device in (*state.meters, *ledger.devices):
-        if device not in ledger.devices or device.component not in ledger.unmeasured_s:
+    for device in state.meters:
+        if device not in ledger.devices:
             msg = f"{device} has a meter and no account"
+            raise ValueError(msg)
+    for device in ledger.devices:
+        if device.component not in ledger.unmeasured_s:
+            msg = f"{device} has an account and its component none"
             raise ValueError(msg)
     for memory in state.usage.schedulers.values():
         for workload in memory.usages:
@@ -123,8 +121,7 @@ def _ledger(data: Mapping[str, Any]) -> Ledger:
 
 
 def _device(row: Row) -> tuple[DeviceId, DeviceAccount]:
-    # The last field is of newer daemons alone.
-    component, name, *rest = row if len(row) == _DEVICE_FIELDS else [*row, ""]
+    component, name, *rest = row
     return device_id(component, name), DeviceAccount(*fields(rest, "nNnt"))
 
 

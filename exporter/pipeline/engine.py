@@ -109,8 +109,6 @@ class Engine:
         device = reading.device.id
         if reading.gpu is not None:
             self.state.gpus[device] = reading.gpu
-        if not metered.event:
-            return
         text = _EVENT_TEXT.get(metered.event)
         if text is None:
             return

@@ -67,7 +67,7 @@ def note_forgotten(sample: Sample, state: EngineState) -> None:
     up = {status.info.name: status.up for status in sample.sources}
     for device, account in devices.items():
         driver = _driver(account.source)
-        if account.source in up or account.seen_s == sample.time_s:
+        if account.source in up:
             state.forgotten.discard(device)
         elif up.get(driver) and driver in state.well:
             state.forgotten.add(device)

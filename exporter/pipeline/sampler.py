@@ -80,7 +80,6 @@ class Sampler:
         self._known: list[tuple[PowerSource, ...]] = [() for _ in sources.drivers]
         self._workloads = [self._lane(source) for source in sources.workloads]
         self._shown: dict[str, str] = {}
-        self._reasons: list[str] = []
 
     def sample(self, missed_ticks: int = 0) -> Sample:
         """Read every source once.
@@ -152,9 +151,6 @@ class Sampler:
         if all(a is b for a, b in zip(now, self._known, strict=True)):
             return
         self._known = now
-        # In the next tick: also if another GPU came in the place of one, and all is as
-        # well as before.
-        self._reasons = []
         wanted = {source.info.name: source for some in now for source in some}
         for name in [n for n in self._members if n not in wanted]:
             self._members.pop(name).close()
@@ -166,10 +162,6 @@ class Sampler:
                 self._members[name] = self._lane(source)
 
     def _tell_changes(self, statuses: list[SourceStatus]) -> None:
-        reasons = [status.reason for status in statuses]
-        if reasons == self._reasons:
-            return
-        self._reasons = reasons
         for status in statuses:
             name = status.info.name
             if self._shown.get(name) == status.reason:

@@ -9,7 +9,6 @@ from exporter.core.embodied import EmbodiedCarbon
 from exporter.core.units import Grams, GramsPerKwh, Seconds
 from exporter.pipeline.decoding import decode
 from exporter.pipeline.encoding import encode
-from exporter.pipeline.engine import Engine
 from exporter.pipeline.state import EngineSettings
 from tests.fakes.counters import job
 from tests.fakes.life import Life, LivingJob, PlayedDevice
@@ -144,21 +143,6 @@ def test_a_restart_loses_nothing_of_them() -> None:
     assert job(last).embodied_g == pytest.approx(11.0)
     assert last.market_g == pytest.approx(last.emissions_g * 50 / 400)
     assert last.tenants[0].market_g == pytest.approx(job(last).market_g)
-
-
-def test_a_checkpoint_of_a_daemon_that_knew_none_of_them_is_good() -> None:
-    """An upgrade resets no counter."""
-    life = living(EngineSettings())
-    life.start("1", CPUS / 4, hold())
-    before = life.tick()
-    stored = json.loads(json.dumps(encode(life.state)))
-    del stored["beside"]
-
-    life.engine = Engine(BOTH, decode(stored))
-    after = life.tick()
-
-    assert after.node_energy_j > before.node_energy_j > 0
-    assert after.embodied_g == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("part", ["jobs", "tenants"])

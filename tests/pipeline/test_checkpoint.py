@@ -119,24 +119,6 @@ def test_a_hold_that_waits_keeps_what_all_of_its_gpu_did() -> None:
     assert decode(stored(state)).holds == state.holds
 
 
-def test_a_checkpoint_of_before_fetches_were_counted_is_loaded() -> None:
-    """An upgrade of the daemon is no reason to start from 0."""
-    older = stored(lived().state)
-    del older["carbon_fetches"]
-
-    assert decode(older).carbon_fetches == {}
-
-
-def test_a_checkpoint_of_before_whole_gpus_were_watched_is_loaded() -> None:
-    """Its waiting holds have four fields."""
-    life = lived(silent=frozenset(range(2, 20)))
-    older = stored(life.state)
-    assert older["holds"]
-    older["holds"] = [row[:4] for row in older["holds"]]
-
-    assert decode(older).holds == life.state.holds
-
-
 def test_names_in_any_script_survive(tmp_path: Path) -> None:
     """Also what is no valid text at all, as a file name may be."""
     life = lived()
@@ -271,9 +253,13 @@ def test_parts_that_contradict_each_other_are_refused() -> None:
     without_device["devices"].pop()
     without_job = stored(lived().state)
     without_job["jobs"] = []
+    without_component = stored(lived().state)
+    without_component["unmeasured"] = []
 
     with pytest.raises(ValueError, match="has a meter and no account"):
         decode(without_device)
+    with pytest.raises(ValueError, match="has an account and its component none"):
+        decode(without_component)
     with pytest.raises(ValueError, match="has a usage and no account"):
         decode(without_job)
 

@@ -217,7 +217,7 @@ def test_what_was_forgotten_stays_forgotten(node: Node) -> None:
 
 def test_a_forgotten_gpu_that_is_put_back_is_missed_again(node: Node) -> None:
     """From its next reading on, with its old total."""
-    node.tick(PACKAGE, GPU_0, sources=(told("rapl"), NVML), ticks=STALE_S)
+    node.tick(PACKAGE, GPU_0, sources=WELL[:-1], ticks=STALE_S)
     forgotten = set(node.engine.state.forgotten)
     node.tick(*ALL, ticks=2)
 
@@ -299,16 +299,3 @@ def test_a_driver_is_told_of_them_also_after_a_second_restart(node: Node) -> Non
     node.restart()
 
     assert known_to("nvml", node.engine.state) == ("GPU-0", "GPU-1")
-
-
-def test_a_checkpoint_of_before_sources_were_kept_is_loaded(node: Node) -> None:
-    """An upgrade of the daemon is no reason to start from 0; nor to miss anybody."""
-    older = json.loads(json.dumps(encode(node.engine.state)))
-    del older["forgotten"]
-    older["devices"] = [row[:-1] for row in older["devices"]]
-
-    again = Node(Engine(EngineSettings(), decode(older)), node.now_s)
-    shown = again.tick(PACKAGE, GPU_0, ticks=STALE_S)
-
-    assert missing(shown) == {}
-    assert shown.node_energy_j > 0
