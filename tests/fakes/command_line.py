@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -24,12 +25,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def jouled(
-    *args: str | Path, env: Mapping[str, str] | None = None
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[bytes] = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``jouled`` to its end."""
     return subprocess.run(
         command(*args),
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=LONGEST_S,

@@ -192,7 +192,8 @@ def test_a_job_that_ended_is_told_for_as_long_as_configured(site: Site) -> None:
 def test_a_job_that_is_killed_keeps_what_it_has_used(site: Site) -> None:
     """What it used last is not in its own counter any more, but in its parent's."""
     job = site.cluster.submit("while :; do :; done")
-    site.wait(job, lambda view: view.cpu_s > 1, "works")
+    # So long that it does not matter how far the meter is behind at its end.
+    site.wait(job, lambda view: view.cpu_s > 5, "works")
     used_s = site.used_s(job)
 
     site.cluster.cancel(job)

@@ -16,6 +16,7 @@ def test_the_counters_of_a_requeued_job_go_on(site: Site) -> None:
     site.wait(job, lambda view: view.has_ended, "has ended")
     between = site.see(job)
     site.wait(job, lambda view: view.cpu_s >= first.cpu_s + 1, "has worked again")
+    site.rest()
 
     second = site.see(job)
     assert between.cpu_s >= first.cpu_s

@@ -75,9 +75,18 @@ def _run(site: Site, victim: Daemon) -> Run:
     cluster = site.cluster
     answers = Path(tempfile.mkdtemp(dir=cluster.directory))
     told = f"cat {site.usage_file()} >{answers}/$SLURM_JOB_ID"
-    scripts = {name: f"{site.work(work_s)}; {told}" for name, work_s in WORK_S.items()}
-    for_death = f"until test -e {answers}/dead; do sleep 0.2; done"
-    scripts["brief"] = f"{site.work(1)}; {for_death}; {scripts['brief']}"
+    for_death, for_life = (
+        f"until test -e {answers}/{news}; do sleep 0.5; done"
+        for news in ("dead", "alive")
+    )
+    # What jobs that end in the same tick used last is divided between them: the others
+    # end after "brief" has.
+    scripts = {
+        name: f"{site.work(WORK_S[name])}; {for_life}; {told}"
+        for name in ("short", "long")
+    }
+    work = site.work(WORK_S["brief"])
+    scripts["brief"] = f"{site.work(1)}; {for_death}; {work}; {told}"
     scripts["gpu"] = "sleep 600"
     jobs = {
         name: cluster.submit(
@@ -101,6 +110,7 @@ def _run(site: Site, victim: Daemon) -> Run:
     dead_s = time.monotonic() - dead_since_s
 
     victim.tick_after(time.time())
+    (answers / "alive").touch()
     site.driver.set_power(number, 0.0)
     site.rest()
     gpu_j = site.driver.true_energy_j(number) - before_j
