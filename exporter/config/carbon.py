@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config.table import setting
-from exporter.config.values import boolean, duration, number, path, url, user, word
+from exporter.config.values import boolean, duration, grid_zone, number, path, url, user
 from exporter.core.errors import ConfigError
 
 _DAY_S = 86400.0
@@ -15,7 +15,7 @@ class Carbon:
     """How dirty a kilowatt-hour is."""
 
     zone: str | None = setting(
-        word(),
+        grid_zone(),
         "grid zone whose carbon intensity applies, such as DE or FR",
         default=None,
         default_note="the mean of the world",

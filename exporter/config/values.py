@@ -8,7 +8,7 @@ parser. A YAML scalar also has a type, and a kind names the types it takes:
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_args
 
@@ -145,7 +145,7 @@ def one_of(literal: object) -> Kind[Any]:
 
 
 def word() -> Kind[str]:
-    """Take a name of letters, digits, ``_`` and ``-``, such as a grid zone."""
+    """Take a name of letters, digits, ``_`` and ``-``."""
 
     def parse(text: str) -> str:
         if len(text) > MAX_CHARACTERS or not _WORD.fullmatch(text):
@@ -153,6 +153,12 @@ def word() -> Kind[str]:
         return text
 
     return Kind("a name of letters, digits, _ and -", "NAME", ("str",), parse)
+
+
+def grid_zone() -> Kind[str]:
+    """Take the name of a grid zone, in capital letters: ``de`` is ``DE``."""
+    name = word()
+    return replace(name, parse=lambda text: name.parse(text).upper())
 
 
 def pue_rules() -> Kind[str]:

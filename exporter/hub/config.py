@@ -14,7 +14,7 @@ class ZonePlan:
     """One grid zone, and who is asked for it.
 
     Attributes:
-        zone: the grid zone, as it is configured.
+        zone: the grid zone, in capital letters.
         providers: in order of preference; empty: the yearly figure is all there is.
         max_age_s: a value older than this is not used, s.
     """

@@ -102,7 +102,7 @@ class Desk:
         unix_s = self.unix_s
         boards = self.site.boards
         return all(
-            status.outcome or boards[zone.upper()].view(unix_s).standing is not None
+            status.outcome or boards[zone].view(unix_s).standing is not None
             for status in self.site.poller.statuses
             for zone in status.zones
             if not status.is_forecast

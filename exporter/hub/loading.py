@@ -27,7 +27,7 @@ from exporter.config.loading import (
 from exporter.config.state_dirs import usable_kept_dir
 from exporter.config.table import HUB_ENVIRONMENT_PREFIX
 from exporter.config.texts import shorten
-from exporter.config.values import word
+from exporter.config.values import grid_zone
 from exporter.core.errors import ConfigError
 from exporter.hub.budgets.reading import read_plan
 from exporter.hub.config import HubConfig, ZonePlan
@@ -152,19 +152,19 @@ class _Zones:
                 self._notices.append(f"{place}: {name}: no zone uses this provider")
         return tuple(plans)
 
-    def _plan(self, zones: Section, zone: str) -> ZonePlan:
+    def _plan(self, zones: Section, name: str) -> ZonePlan:
         try:
-            word().parse(zone)
+            zone = grid_zone().parse(name)
         except ValueError:
-            zones.refuse(zone, f"expected {word().expected}")
+            zones.refuse(name, f"expected {grid_zone().expected}")
         # Only to ask whether it is known; the poller's floor is built elsewhere.
-        YearlyIntensity(zone, setting=f"{zones.place(zone)}: {zone}")
-        own = Options(zones.section(zone), zone, self._environ, self._notices)
+        YearlyIntensity(zone, setting=f"{zones.place(name)}: {name}")
+        own = Options(zones.section(name), name, self._environ, self._notices)
         own.only("providers", "max_age")
         wanted = own.section.texts_or_text("providers") or (AUTO,)
         found: dict[str, Provider] = {}
-        for name in wanted:
-            provider = self._provider(own.section, zone, name)
+        for each in wanted:
+            provider = self._provider(own.section, zone, each)
             if provider is None:
                 continue
             label = provider.traits.name

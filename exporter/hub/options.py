@@ -116,9 +116,9 @@ class Options:
         return self.section.flag(key, default=otherwise)
 
     def names(self, key: str) -> dict[str, str]:
-        """Return a mapping of names, such as that of zones to regions."""
+        """Return what grid zones are called elsewhere, by zone."""
         pairs = self.section.section(key)
-        return {name: pairs.text(name) for name in pairs}
+        return {zone.upper(): pairs.text(zone) for zone in pairs}
 
     def path(self, key: str) -> Path:
         """Return the path of a file; it need not be there yet.

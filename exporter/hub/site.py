@@ -61,8 +61,7 @@ class Site:
             clocks=clocks,
         )
         self.boards: Mapping[str, Board] = {
-            # Nobody should have to remember how somebody else spelt it.
-            plan.zone.upper(): Board(
+            plan.zone: Board(
                 plan.zone,
                 YearlyIntensity(plan.zone),
                 sinks.get((plan.zone, "average")),

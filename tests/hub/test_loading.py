@@ -59,6 +59,18 @@ def test_a_zone_alone_is_enough(tmp_path: Path) -> None:
     assert config.notices == ()
 
 
+def test_a_zone_has_one_spelling_however_it_is_written(tmp_path: Path) -> None:
+    """It becomes a label, and two spellings would be two series."""
+    text = f"""
+zones: {{de-x: {{providers: entsoe}}}}
+providers: {{entsoe: {{token: {TOKEN}, areas: {{de-X: 10YXX}}}}}}
+"""
+    (plan,) = loaded(tmp_path, text).zones
+
+    assert plan.zone == "DE-X"
+    assert [provider.traits.name for provider in plan.providers] == ["entsoe"]
+
+
 def test_providers_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:
     """The first whose value is live is in force."""
     text = f"""
