@@ -455,9 +455,9 @@ def test_a_job_named_by_sluid_waits_for_its_id(tmp_path: Path) -> None:
     with slurm_node(tmp_path, "sluid") as node:
         node.source.read()
         node.slurm.start_job(8)
-        job = node.slurm.start_job(7, step=None)
         node.read_job(8)
-        first = node.tick()
+        job = node.slurm.start_job(7, step=None)
+        first = node.look()
         second = node.tick()
         node.slurm.add_step(job, "batch", environ(7))
         third = node.tick()
