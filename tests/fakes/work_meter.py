@@ -4,15 +4,22 @@ The package draws a constant power, and so many joules more for each second that
 CPU is busy by ``/proc/stat``. So a second of CPU time costs the same at any time,
 whoever else is busy, and what a process has cost follows from its CPU time alone.
 DRAM draws a constant power.
+
+They are played by a process of its own, which nothing else keeps waiting: counters
+that are late show a job's energy when it has gone. As a program,
+``python -m tests.fakes.work_meter DIRECTORY`` plays until its standard input ends.
 """
 
 import contextlib
 import os
-import threading
+import select
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tests.fakes.command_line import LONGEST_S, REPOSITORY
 from tests.fakes.machine import PlayedMachine
 
 IDLE_W = 40.0
@@ -33,40 +40,28 @@ class WorkMeter:
     """
 
     def __init__(self, root: Path) -> None:
-        self._machine = PlayedMachine("flat-dram", root)
-        self._machine.set_power(_PACKAGE, IDLE_W)
-        self._busy_s = _busy_s()
+        self._root = root
 
     @property
     def sysfs(self) -> Path:
-        """Where they are."""
-        return self._machine.sysfs
+        """Where they are, while they are played."""
+        return self._root / "sys"
 
     @contextmanager
     def playing(self) -> Iterator[None]:
         """Let them go on, until the end of the context."""
-        stop = threading.Event()
-
-        def play_on() -> None:
-            # Late counters show a job's energy when it has gone.
-            with contextlib.suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
-            while not stop.wait(_PERIOD_S):
-                self._play()
-
-        thread = threading.Thread(target=play_on, name="work-meter")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-            self._machine.close()
-
-    def _play(self) -> None:
-        busy_s = _busy_s()
-        self._machine.spend(_PACKAGE, JOULES_PER_CPU_S * (busy_s - self._busy_s))
-        self._busy_s = busy_s
+        command = [sys.executable, "-m", "tests.fakes.work_meter", str(self._root)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                assert process.stdout.readline() == b"playing\n"
+                yield
+            finally:
+                process.stdin.close()
+                assert process.wait(LONGEST_S) == 0
 
 
 def _busy_s() -> float:
@@ -74,3 +69,22 @@ def _busy_s() -> float:
     with Path("/proc/stat").open(encoding="ascii") as file:
         words = file.readline().split()
     return sum(int(words[field]) for field in _BUSY_FIELDS) / _TICKS_PER_S
+
+
+def main() -> None:
+    """Play until nobody is there any more."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    with closing(PlayedMachine("flat-dram", Path(sys.argv[1]))) as machine:
+        machine.set_power(_PACKAGE, IDLE_W)
+        before_s = _busy_s()
+        sys.stdout.write("playing\n")
+        sys.stdout.flush()
+        while not select.select([sys.stdin], [], [], _PERIOD_S)[0]:
+            busy_s = _busy_s()
+            machine.spend(_PACKAGE, JOULES_PER_CPU_S * (busy_s - before_s))
+            before_s = busy_s
+
+
+if __name__ == "__main__":
+    main()
