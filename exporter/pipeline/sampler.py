@@ -110,6 +110,9 @@ class Sampler:
         readings = told[len(self._workloads) :]
         self._tell_changes(statuses)
         self._follow_drivers()
+        # Copied in one step: whoever counts may add a provider meanwhile. And first,
+        # so that what was fetched is in force when it is counted.
+        fetches = self._fetches.copy()
         return Sample(
             time_s=Seconds(begin_s),
             unix_s=Seconds(unix_s),
@@ -124,9 +127,8 @@ class Sampler:
             sources=tuple(statuses),
             missed_ticks=missed_ticks,
             duration_s=Seconds(clock.monotonic() - begin_s),
-            # Copied in one step: whoever counts may add a provider meanwhile.
             carbon_fetches=tuple(
-                [FetchCount(*key, n) for key, n in self._fetches.copy().items()]
+                [FetchCount(*key, count) for key, count in fetches.items()]
             ),
         )
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from tests.e2e.daemon import Daemon
 from tests.fakes.machine import Machine, PlayedMachine, load_machine
-from tests.fakes.nvml import FakeNvml
+from tests.fakes.nvml import LONG_NOTICE_S, FakeNvml
 
 # Name of the device, by the zone it is read from.
 ZONES: Mapping[str, str] = {
@@ -53,7 +53,7 @@ class Node:
         scripted: bool = False,
     ) -> None:
         self.machine = PlayedMachine(_machine(wraps_within_j), folder / "machine")
-        self.driver = FakeNvml(folder / "nvml", gpus)
+        self.driver = FakeNvml(folder / "nvml", gpus, notice_s=LONG_NOTICE_S)
         self.gpus = tuple(gpu.uuid for gpu in self.driver.gpus)
         self.script = folder / "jobs.json"
         self.env = self.driver.env() if env is None else env

@@ -11,7 +11,7 @@ from tests.fakes.cluster_server import PlayedCluster, played_cluster
 from tests.fakes.cluster_talk import pod_object
 from tests.fakes.kubelet import PlayedKubelet, played_kubelet
 from tests.fakes.machine import PlayedMachine
-from tests.fakes.nvml import FakeNvml
+from tests.fakes.nvml import LONG_NOTICE_S, FakeNvml
 from tests.fakes.pod_cgroups import PlayedPods, uid_of
 
 
@@ -27,7 +27,7 @@ class PodMachine:
     ) -> None:
         self.cluster = cluster
         self.kubelet = kubelet
-        self.driver = FakeNvml(root / "nvml", 2)
+        self.driver = FakeNvml(root / "nvml", 2, notice_s=LONG_NOTICE_S)
         self.machine = PlayedMachine("two-socket-intel", root / "machine")
         self.pods = PlayedPods(root / "cgroup", time.monotonic)
         self.pods.start_kubelet()

@@ -52,7 +52,7 @@ def test_sample_tells_what_the_node_draws_and_disturbs_nobody(node: Node) -> Non
     """Two readers of one counter do not take joules from each other."""
     before = node.daemon.node()
 
-    answer = asked(node, "sample", "--seconds", "2")
+    answer = asked(node, "sample", "--seconds", "5")
 
     after = node.daemon.tick_after(time.time())
     power_w = sum(ZONES_W.values()) + GPU_W

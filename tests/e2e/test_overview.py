@@ -42,6 +42,8 @@ class Living(NamedTuple):
         def look() -> dict[str, Any] | None:
             answer: dict[str, Any] = self.hub.ask("/api/v1/overview").json()
             known = answer["power"]["total_w"] is not None
+            # A node that is late for one scrape is not up in it.
+            known = known and answer["nodes"]["up"] == NODES
             return answer if known and answer["jobs"]["largest"] else None
 
         return until(look, "an overview", patience_s=SOON_MS / 1e3)

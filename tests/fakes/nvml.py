@@ -39,6 +39,8 @@ _FLAGS = (
 # A change of power is announced this much ahead of time, s, so that every
 # process has seen it before it takes effect and no counter makes a step.
 _NOTICE_S = 0.02
+# The same where another process reads, which may have to wait for a CPU meanwhile.
+LONG_NOTICE_S = 0.5
 
 
 @functools.cache
@@ -169,12 +171,20 @@ class FakeNvml:
 
     Every method rewrites the file; processes that use it see the change at
     their next call. GPUs are named by the number they were made with.
+
+    Args:
+        folder: gets the file.
+        gpus: how many GPUs there are.
+        notice_s: how long before it takes effect a change of power is announced, s.
     """
 
-    def __init__(self, folder: Path, gpus: int = 1) -> None:
+    def __init__(
+        self, folder: Path, gpus: int = 1, *, notice_s: float = _NOTICE_S
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "nvml-state"
         self.gpus = [_new_gpu(number) for number in range(gpus)]
+        self._notice_s = notice_s
         self._unplugged: set[int] = set()
         self._init_code = SUCCESS
         self._driver = "570.86.15"
@@ -217,7 +227,7 @@ class FakeNvml:
         self.write()
 
     def set_power(self, number: int, power_w: float) -> None:
-        """Draw another power from (almost) now on; the counter stays continuous."""
+        """Draw another power in a moment; the counter stays continuous."""
         self._change_power(number, power_w, counted_w=power_w)
 
     def freeze_counter(self, number: int) -> None:
@@ -225,7 +235,7 @@ class FakeNvml:
         self._change_power(number, self.gpus[number].power_mw / 1e3, counted_w=0)
 
     def settle(self, number: int) -> None:
-        """Wait until the last change of power is in effect: some milliseconds."""
+        """Wait until the last change of power is in effect."""
         time.sleep(max(0.0, self.gpus[number].energy_t0 - time.monotonic()))
 
     def reset_energy(self, number: int, energy_j: float = 0.0) -> None:
@@ -369,7 +379,7 @@ class FakeNvml:
         gpu = self.gpus[number]
         # An announced change has to take effect before the next is announced.
         self.settle(number)
-        start_s = time.monotonic() + _NOTICE_S
+        start_s = time.monotonic() + self._notice_s
         gpu.energy_mj = gpu.counter_mj(start_s)
         gpu.energy_t0 = start_s
         gpu.rate_before_mw, gpu.rate_mw = gpu.rate_mw, round(counted_w * 1e3)

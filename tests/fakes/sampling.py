@@ -27,12 +27,14 @@ def power(name: str = "rapl") -> FakePower:
 
 @dataclass
 class HangingPower(FakePower):
-    """Hangs in each reading until ``gate`` is opened."""
+    """Hangs in each reading until ``gate`` is opened; ``begun`` since the first."""
 
     gate: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def read(self) -> tuple[Reading, ...]:
         """Read, once the gate is open."""
+        self.begun.set()
         self.gate.wait(LONG_S)
         return super().read()
 

@@ -71,6 +71,14 @@ def work(crew: Crew, lanes: list[Lane[str]], wait_s: float = LONG_S) -> list[str
     return [lane.collect()[0] or "-" for lane in lanes]
 
 
+def work_until_asked(crew: Crew, lanes: list[Lane[str]], hanging: Gated) -> list[str]:
+    """Have lanes read until somebody has begun to read one that hangs."""
+    said = work(crew, lanes, wait_s=1.0)
+    while not hanging.calls:
+        said = work(crew, lanes, wait_s=1.0)
+    return said
+
+
 def test_one_worker_reads_all_sources() -> None:
     """Waking a thread for each would cost more than the readings.
 
@@ -126,7 +134,7 @@ def test_a_source_that_hangs_is_missing_and_is_left_alone() -> None:
     with hired() as (crew, sources, lanes):
         sources[2].gate.clear()
         threads = threading.active_count()
-        first = work(crew, lanes, wait_s=1.0)
+        first = work_until_asked(crew, lanes, sources[2])
 
         later = [work(crew, lanes) for _ in range(3)]
 
@@ -141,7 +149,7 @@ def test_a_source_that_hung_comes_back_with_its_worker() -> None:
     with hired() as (crew, sources, lanes):
         threads = threading.active_count()
         sources[0].gate.clear()
-        work(crew, lanes, wait_s=1.0)
+        work_until_asked(crew, lanes, sources[0])
         sources[0].gate.set()
         wait_until(lambda: work(crew, lanes) == list("abcde"), "it is back", LONG_S)
 
@@ -168,7 +176,7 @@ def test_a_crew_that_is_dismissed_leaves_only_those_that_hang() -> None:
     with hired() as (crew, sources, lanes):
         before = set(threading.enumerate())
         sources[0].gate.clear()
-        work(crew, lanes, wait_s=1.0)
+        work_until_asked(crew, lanes, sources[0])
 
         crew.dismiss()
         crew.dismiss()

@@ -236,7 +236,8 @@ def test_closing_waits_for_no_source_that_hangs() -> None:
     hanging = HangingPower("hanging", time.monotonic, {cpu(): 100.0})
     other = power("other")
     with sampling(hanging, other, deadline_s=0.5) as sampler:
-        sampler.sample()
+        while not hanging.begun.is_set():
+            sampler.sample()
 
         sampler.close()
 

@@ -17,7 +17,7 @@ import httpx
 from tests.e2e.daemon import Daemon
 from tests.e2e.exposition import Scrape
 from tests.fakes.command_line import REPOSITORY
-from tests.fakes.nvml import FakeNvml
+from tests.fakes.nvml import LONG_NOTICE_S, FakeNvml
 from tests.fakes.slurm_cgroups import CGROUPS, remove_abandoned
 from tests.fakes.slurm_cluster import LONGEST_S, SlurmCluster
 from tests.fakes.waiting import wait_until
@@ -63,7 +63,8 @@ class Site:
         self.cluster = cluster
         self.scrapes: list[Scrape] = []
         self.meter = WorkMeter(folder / "meter")
-        self.driver = FakeNvml(folder / "nvml", len(cluster.layout.gpu_minors))
+        gpus = len(cluster.layout.gpu_minors)
+        self.driver = FakeNvml(folder / "nvml", gpus, notice_s=LONG_NOTICE_S)
         for number, minor in enumerate(reversed(cluster.layout.gpu_minors)):
             self.driver.set(number, minor=minor)
         self._folder = folder
