@@ -418,7 +418,11 @@ def test_the_run_directory_is_read_from_the_settings_of_the_service(
     """One file tells daemon and hooks; what is wrong in it stops no job."""
     settings = tmp_path / "jouled"
     settings.write_text("# a comment\n" + line.format(run_dir))
-    mount = f"mount --bind '{tmp_path}' /etc/default && unset JOULED_STATE__RUN_DIR"
+    # Without a setting it is that of the daemon of this machine, which is let alone.
+    mount = (
+        f"mount --bind '{tmp_path}' /etc/default && mount -t tmpfs none /run && "
+        "unset JOULED_STATE__RUN_DIR"
+    )
 
     done = run("prolog", run_dir, before=mount)
 
